@@ -1,0 +1,99 @@
+"""Evidence as integers, so that the same stream gives the same number on every machine and at any cut into blocks.
+
+An increment log(1 + bet * z) is floored to a multiple of 1e-9 nat and added as an integer, one integer a bet. Floor (also of
+negative increments) keeps each bet's process below the exact supermartingale, so every bound that holds for the exact process
+holds for this one; the cost is at most 1e-9 nat a pair. A mixture is a log-sum-exp of those integers and not a sum of increments:
+it is floored to 1e-6 nat. A float gives that floor at once where it is far from a multiple of 1e-6; the few values closer
+than the float's error are settled with `decimal`, whose exp and ln are correctly rounded everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
+from functools import lru_cache
+
+import numpy as np
+
+from dualgate.gate.stats.lattice import FloatArray, IntArray, exact
+
+NANO = 1_000_000_000
+"""Units of one nat in an evidence sum."""
+
+MICRO = 1_000_000
+"""Units of one nat in a log e-value."""
+
+_NANO_PER_MICRO = NANO // MICRO
+_CONTEXT = Context(prec=45)
+_FLOAT_DOUBT = 1e-5  # micro-nats; the float error of the correction below is under 1e-8 of them
+
+
+def increment(bet: float, excess: Decimal) -> int:
+    """Return floor(1e9 * ln(1 + bet * excess)). Raises ValueError where 1 + bet * excess is not positive."""
+    with localcontext(_CONTEXT) as context:
+        context.rounding = ROUND_FLOOR
+        factor = 1 + Decimal(bet) * excess
+        if factor <= 0:
+            raise ValueError(f"bet {bet!r} times excess {float(excess)!r} loses everything; accepted: bet * excess > -1")
+        return int((factor.ln() * NANO).to_integral_value(ROUND_FLOOR))
+
+
+def log_micro(ratio: Decimal) -> int:
+    """Return ceil(1e6 * ln(ratio)): a threshold rounded against the claim."""
+    with localcontext(_CONTEXT):
+        return int((ratio.ln() * MICRO).to_integral_value(ROUND_CEILING))
+
+
+def exp_minus(micro: int) -> float:
+    """Return min(1, exp(-micro / 1e6)), rounded up to seven significant digits."""
+    if micro <= 0:
+        return 1.0
+    with localcontext(Context(prec=40)):
+        value = (Decimal(-micro) / MICRO).exp()
+    with localcontext(Context(prec=7, rounding=ROUND_CEILING)):
+        return max(float(+value), 5e-324)
+
+
+def mixture_micro(sums: IntArray, weights: Sequence[int]) -> IntArray:
+    """Return floor(1e6 * ln(sum_j w_j exp(sums_j / 1e9) / sum_j w_j)), exactly.
+
+    sums: evidence in nano-nats, shape (bets, n). weights: one positive integer a bet. Result: micro-nats, shape (n,).
+    """
+    top = sums.max(axis=0)
+    whole, rest = np.divmod(top, _NANO_PER_MICRO)
+    if len(weights) == 1:
+        return np.asarray(whole)
+    share = np.array(weights, dtype=np.float64) / sum(weights)
+    tail: FloatArray = np.exp((sums - top) * 1e-9)
+    correction = rest / _NANO_PER_MICRO + np.log(share @ tail) * MICRO
+    floor = np.floor(correction)
+    micro = whole + floor.astype(np.int64)
+    doubtful = np.abs(correction - np.rint(correction)) < _FLOAT_DOUBT
+    for i in np.flatnonzero(doubtful):
+        micro[i] = _mixture_exactly(tuple(int(s) for s in sums[:, i]), tuple(weights))
+    return np.asarray(micro)
+
+
+@lru_cache(maxsize=4096)
+def _mixture_exactly(sums: tuple[int, ...], weights: tuple[int, ...]) -> int:
+    """Return what mixture_micro defines, for one pair, with 45 digits."""
+    with localcontext(_CONTEXT):
+        top = max(sums)
+        total = sum((w * (Decimal(s - top) / NANO).exp() for s, w in zip(sums, weights, strict=True)), Decimal(0))
+        value = Decimal(top) / _NANO_PER_MICRO + (total / sum(weights)).ln() * MICRO
+        return int(value.to_integral_value(ROUND_FLOOR))
+
+
+def probability_thousandths(probability: float) -> int:
+    """Return a sampling probability in thousandths, 1..1000. Raises ValueError for any other value."""
+    scaled = probability * 1000
+    if not 1 <= scaled <= 1000 or abs(scaled - round(scaled)) > 1e-6:
+        raise ValueError(f"sampling probability {probability!r}, accepted: 0.001, 0.002, ... 1")
+    return round(scaled)
+
+
+def excess_over(value: Decimal, null: float, thousandths: int) -> Decimal:
+    """Return (value - null) / probability, rounded towards minus infinity at 45 digits."""
+    with localcontext(_CONTEXT) as context:
+        context.rounding = ROUND_FLOOR
+        return (value - exact(null)) * 1000 / thousandths

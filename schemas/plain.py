@@ -1,18 +1,20 @@
 """Records to and from plain dicts and lists; the converters are made once per class from its annotations."""
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache, partial
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 R = TypeVar("R")
 
 
 def to_plain(record: Any) -> dict[str, Any]:
     """Return a record as dicts, lists and scalars, in field order; lists and maps are shared, not copied."""
-    deep = _nested(type(record))
-    return {name: _plain(value) if name in deep else value for name in _names(type(record)) for value in (getattr(record, name),)}
+    deep = _nested(record.__class__)
+    return {
+        name: _plain(value) if name in deep else value for name in _names(record.__class__) for value in (getattr(record, name),)
+    }
 
 
 def _plain(value: Any) -> Any:
@@ -27,17 +29,17 @@ def _plain(value: Any) -> Any:
 
 def from_plain(cls: type[R], plain: Mapping[str, Any]) -> R:
     """Return a record of this class from its plain form; the values are taken as they are (a codec has checked them)."""
-    deep = _nested(cls)
+    deep = _nested(cast(Hashable, cls))
     return cls(**{name: deep[name](value) if name in deep else value for name, value in plain.items()})
 
 
 @cache
-def _names(cls: Any) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cls))
+def _names(cls: Hashable) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cast(Any, cls)))
 
 
 @cache
-def _nested(cls: Any) -> Mapping[str, Callable[[Any], Any]]:
+def _nested(cls: Hashable) -> Mapping[str, Callable[[Any], Any]]:
     hints = get_type_hints(cls)
     found = {name: _converter(hints[name]) for name in _names(cls)}
     return {name: convert for name, convert in found.items() if convert is not None}

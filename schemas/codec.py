@@ -6,7 +6,7 @@ is JSON. Everything that cannot be read is a RecordError that says why.
 
 import io
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar, cast
 
@@ -26,7 +26,7 @@ HEADER_SIZE = 5
 class Codec:
     """Encodes and decodes the records of all topics; ids come from the catalogue, or from a registry that is given."""
 
-    def __init__(self, ids: Mapping[str, int] | None = None, known: Mapping[int, Schema] | None = None) -> None:
+    def __init__(self, ids: Mapping[str, int] | None = None, known: Callable[[int], Schema | None] = catalogue.by_id) -> None:
         self._ids = dict(catalogue.IDS if ids is None else ids)
         self._known = known
         self._headers = {name: struct.pack(">bI", 0, number) for name, number in self._ids.items()}
@@ -65,7 +65,7 @@ class Codec:
 
     def _schema_of(self, name: str, data: bytes) -> Schema:
         number = int.from_bytes(data[1:HEADER_SIZE], "big")
-        known = self._known.get(number) if self._known is not None else catalogue.by_id(number)
+        known = self._known(number)
         if known is None:
             raise RecordError(f"schema id {number} is not known; a {name} has id {self._ids.get(name)}")
         if known.name != name:

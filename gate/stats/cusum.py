@@ -184,6 +184,30 @@ def brook_evans_arl(
     return float(run_lengths(law, cells)[0])
 
 
+def brook_evans_threshold(
+    values: Sequence[float], probabilities: Sequence[float], reference: float, target_arl: float, cells: int = 400
+) -> float:
+    """Return the threshold at which Brook and Evans' ARL is target_arl, in units of the signal."""
+    mean = math.fsum(v * p for v, p in zip(values, probabilities, strict=True))
+    variance = math.fsum((v - mean) ** 2 * p for v, p in zip(values, probabilities, strict=True))
+    if not (mean < reference and max(values) > reference and math.isfinite(target_arl) and target_arl > 1.0):
+        raise ValueError(
+            f"need mean < reference < max(values) and target_arl > 1, got {mean!r}, {reference!r}, {max(values)!r} "
+            f"and {target_arl!r}"
+        )
+
+    def excess(h: float) -> float:
+        return math.log(brook_evans_arl(values, probabilities, reference, h, cells) / target_arl)
+
+    top = max(siegmund_threshold(mean - reference, math.sqrt(variance), target_arl), max(values) - reference)
+    while excess(top) < 0.0:
+        top *= 1.25
+    bottom = top / 1.25
+    while excess(bottom) >= 0.0 and bottom > 1e-9:
+        bottom /= 1.25
+    return float(brentq(excess, bottom, top, xtol=1e-6 * top)) if bottom > 1e-9 else bottom
+
+
 def _open_unit(name: str, value: float) -> None:
     if not (math.isfinite(value) and 0.0 < value < 1.0):
         raise ValueError(f"{name} must lie strictly between 0 and 1, got {value!r}")

@@ -1,0 +1,127 @@
+"""The composite monitor: small losses in several dimensions at once, which no single chart would find in time.
+
+A weighted sum of bounded paired differences is one bounded signal, so its e-SR is valid under any dependence between the
+dimensions; so is the average of their e-SR processes. A product of e-values would need independence, and is not offered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from dualgate.gate.stats.bets import gro_bet, recorded
+from dualgate.gate.stats.chart import CusumSpec, chart_unit, check_codes
+from dualgate.gate.stats.cusum import brook_evans_threshold, phase_arl, reference_fraction
+from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray, Lattice, exact, lattice
+from dualgate.gate.stats.laws import tilt
+from dualgate.gate.stats.monitor import MonitorSpec
+from dualgate.gate.stats.monitor_plan import alarm_level, mixture_bets
+from dualgate.gate.stats.process import bet_limit
+from dualgate.gate.stats.shiryaev_roberts import EsrSpec
+
+COMPOSITE = lattice(-1.0, 1.0, 0.0001)
+"""The weighted sum of paired differences: weights in hundredths of scores in hundredths."""
+
+_HUNDRED = 100
+
+
+def composite_weights(shifts: Mapping[str, float], deviations: Mapping[str, float]) -> dict[str, int]:
+    """Return weights in hundredths that sum to 100: proportional to (shift / sd) / sd, the discriminant of the shifts.
+
+    shifts: the loss to be found in each dimension; deviations: the sd of its paired difference.
+    """
+    if not shifts or shifts.keys() != deviations.keys():
+        raise ValueError(f"shifts of {sorted(shifts)} and deviations of {sorted(deviations)} must name the same dimensions")
+    for name in shifts:
+        if not (0.0 < shifts[name] < math.inf and 0.0 < deviations[name] < math.inf):
+            raise ValueError(f"shift {shifts[name]!r} and deviation {deviations[name]!r} of {name} must be positive and finite")
+    raw = {name: shifts[name] / deviations[name] ** 2 for name in shifts}
+    total = math.fsum(raw.values())
+    weights = {name: math.floor(_HUNDRED * value / total) for name, value in raw.items()}
+    by_rest = sorted(raw, key=lambda name: (weights[name] - _HUNDRED * raw[name] / total, name))
+    for name in by_rest[: _HUNDRED - sum(weights.values())]:
+        weights[name] += 1
+    return weights
+
+
+def composite_codes(weights: Mapping[str, int], lattices: Mapping[str, Lattice], codes: Mapping[str, IntArray]) -> IntArray:
+    """Return the weighted sum of paired differences as positions on COMPOSITE, shape (n,), larger is better.
+
+    A dimension that is MISSING counts as no difference, which is inside the null; where all are, so is the composite.
+    """
+    if sum(weights.values()) != _HUNDRED or any(w < 0 for w in weights.values()):
+        raise ValueError(f"weights {dict(weights)}, accepted: hundredths that sum to 100")
+    total, seen = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.bool_)
+    for name, weight in weights.items():
+        block = check_codes(lattices[name], codes[name])
+        scored = block != MISSING
+        total = total + weight * np.where(scored, _hundredths(lattices[name], block), 0)
+        seen = seen | scored
+    middle = COMPOSITE.size // 2
+    result: IntArray = np.asarray(np.where(seen, middle + total, MISSING), dtype=np.int64)
+    return result
+
+
+def _hundredths(values: Lattice, codes: IntArray) -> IntArray:
+    """Return lattice values in hundredths, exactly; the lattice must be made of hundredths within [-1, 1]."""
+    low, quantum = Fraction(exact(values.low)) * _HUNDRED, Fraction(exact(values.quantum)) * _HUNDRED
+    if low.denominator != 1 or quantum.denominator != 1 or values.low < -1 or values.high > 1:
+        raise ValueError(f"lattice {values.to_json()} is not made of hundredths within [-1, 1]")
+    result: IntArray = int(low) + int(quantum) * codes
+    return result
+
+
+def plan_composite(
+    weights: Mapping[str, int],
+    worse_by: Mapping[str, float],
+    shifts: Mapping[str, float],
+    calibration: IntArray,
+    n_observations: int,
+    p_cusum: float,
+    p_esr: float,
+) -> MonitorSpec:
+    """Return the composite monitor from composite positions observed in calibration.
+
+    The null is the weighted sum of the tolerated losses, the shift to be found half of all shifts together. The chart's
+    threshold is Brook and Evans' on the observed law, tilted to the null's mean.
+    """
+    null = math.fsum(weights[d] / _HUNDRED * worse_by[d] for d in weights)
+    shift = math.fsum(weights[d] / _HUNDRED * shifts[d] for d in weights) / 2.0
+    values, law = _observed(calibration)
+    boundary, worse = tilt(values, law, -null), tilt(values, law, -null - shift)
+    reference = reference_fraction(null, shift / 2.0)
+    h = brook_evans_threshold(
+        [float(-v) for v in values], [float(p) for p in boundary], float(reference), phase_arl(n_observations, p_cusum)
+    )
+    limit = math.ceil(h * chart_unit(COMPOSITE, reference))
+    bets = mixture_bets(gro_bet(np.append(-values, -1.0), np.append(worse, 0.0), null), bet_limit(COMPOSITE, -null, -1))
+    esr = EsrSpec(COMPOSITE, -null, -1, tuple(recorded(b) for b in bets), alarm_level(n_observations, p_esr))
+    return MonitorSpec(CusumSpec(COMPOSITE, reference, -1, limit), esr)
+
+
+def _observed(calibration: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return the distinct observed values and their frequencies, one more observation at each end of the scale."""
+    codes = check_codes(COMPOSITE, calibration)
+    codes = codes[codes != MISSING]
+    if not codes.size:
+        raise ValueError("calibration holds no observation of the composite signal")
+    distinct, counts = np.unique(np.concatenate((codes, [0, COMPOSITE.size - 1])), return_counts=True)
+    return COMPOSITE.values[distinct], counts / counts.sum()
+
+
+def average_alarms(specs: Sequence[EsrSpec], totals: Sequence[IntArray], level: int) -> npt.NDArray[np.bool_]:
+    """Return where the average of several e-SR processes reaches `level` (A = N / p), shape (n,): valid under any dependence.
+
+    totals: the running sums that update_esr_many returns, over the same observations.
+    """
+    if not specs or len(specs) != len(totals):
+        raise ValueError(f"{len(specs)} monitors with {len(totals)} running sums, accepted: one each, at least one")
+    # Each mean is rounded down, so the average stays below the exact one; dividing first keeps the sum in 64 bits.
+    shares = [total // (len(spec.bets) * len(specs)) for spec, total in zip(specs, totals, strict=True)]
+    mean = np.sum(shares, axis=0)
+    result: npt.NDArray[np.bool_] = np.asarray(mean >= (level << 24))
+    return result

@@ -1,4 +1,4 @@
 """The `dualgate` command: one file a group of verbs."""
 
 if __name__ != "dualgate.cli":
-    raise ImportError("import this package as dualgate.cli, not as cli: two copies of a module do not share their classes")
+    raise ImportError("import dualgate.cli, not cli: two copies of a module do not share their classes")

@@ -1,4 +1,4 @@
 """Offline: backtest, verify, simulate, evaluate."""
 
 if __name__ != "dualgate.lab":
-    raise ImportError("import this package as dualgate.lab, not as lab: two copies of a module do not share their classes")
+    raise ImportError("import dualgate.lab, not lab: two copies of a module do not share their classes")

@@ -1,4 +1,4 @@
 """Pairing and scoring: pure folds inside thin Kafka shells."""
 
 if __name__ != "dualgate.processors":
-    raise ImportError("import this package as dualgate.processors, not as processors: two copies of a module do not share their classes")
+    raise ImportError("import dualgate.processors, not processors: two copies of a module do not share their classes")

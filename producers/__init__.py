@@ -1,4 +1,4 @@
 """What puts traffic on topics: publisher, replay of archived logs, workload generator, imports."""
 
 if __name__ != "dualgate.producers":
-    raise ImportError("import this package as dualgate.producers, not as producers: two copies of a module do not share their classes")
+    raise ImportError("import dualgate.producers, not producers: two copies of a module do not share their classes")

@@ -16,6 +16,7 @@ from dualgate.gate.stats.boundaries import (
     rank_thresholds,
     wald_futility,
 )
+from dualgate.gate.stats.cusum import CusumThreshold, cusum_threshold
 from dualgate.gate.stats.dimension import (
     DimensionSpec,
     DimensionState,
@@ -31,6 +32,7 @@ from dualgate.gate.stats.dimension import (
 from dualgate.gate.stats.interval import Interval, estimate, interval, worse_interval
 from dualgate.gate.stats.lattice import MISSING, Lattice, lattice
 from dualgate.gate.stats.multiplicity import bonferroni, closed_e_mean, gate_accepts, holm, hommel, iut, simes
+from dualgate.gate.stats.plan import Horizon, HypothesisPlan, SprtPlan, calibration_pairs, horizon, sprt_plan
 from dualgate.gate.stats.process import Process
 from dualgate.gate.stats.specs import (
     ALL,
@@ -51,21 +53,27 @@ __all__ = [
     "ALL",
     "MISSING",
     "Block",
+    "CusumThreshold",
     "DimensionSpec",
     "DimensionState",
+    "Horizon",
+    "HypothesisPlan",
     "Interval",
     "Lattice",
     "Process",
     "SamplingPlan",
+    "SprtPlan",
     "Trace",
     "accept_threshold",
     "accepted_dimensions",
     "alarm_path",
     "bet_mixture",
     "bonferroni",
+    "calibration_pairs",
     "closed_e_mean",
     "correctness_spec",
     "current_p_value",
+    "cusum_threshold",
     "encode_block",
     "estimate",
     "futility_threshold",
@@ -75,6 +83,7 @@ __all__ = [
     "growth",
     "holm",
     "hommel",
+    "horizon",
     "initial",
     "interval",
     "iut",
@@ -98,6 +107,7 @@ __all__ = [
     "semantic_difference_spec",
     "semantic_level_spec",
     "simes",
+    "sprt_plan",
     "update",
     "update_many",
     "wald_futility",

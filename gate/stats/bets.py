@@ -127,7 +127,7 @@ def _excess(x: npt.ArrayLike, null_mean: float, sampling_probability: npt.ArrayL
     bad = ~((pi > 0) & (pi <= 1))
     if bad.any():
         raise ValueError(f"sampling probability {float(pi[bad][0])!r}, accepted: in (0, 1]")
-    return (values - null_mean) / pi
+    return np.asarray((values - null_mean) / pi)
 
 
 def _mixture(bets: Sequence[float], mixture_weights: Sequence[float] | None) -> tuple[FloatArray, FloatArray]:

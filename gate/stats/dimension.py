@@ -26,7 +26,8 @@ class DimensionSpec:
     """One hypothesis, its bets and how its mean is reported; everything in it is recorded, nothing is fitted again.
 
     accept gathers evidence for "good enough" (mean > null), futility for "below the design", worse for "worse than the
-    incumbent". A mean m of the observation is reported as report_offset + report_sign * m (an exceedance is 1 - m).
+    incumbent". law is the planned law of the accept observation under the design. A mean m of the observation is reported as
+    report_offset + report_sign * m (an exceedance is 1 - m).
     """
 
     name: str
@@ -38,6 +39,7 @@ class DimensionSpec:
     worse: Process | None
     report_offset: float = 0.0
     report_sign: int = 1
+    law: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.accept.direction != 1 or self.futility.direction != -1:
@@ -62,6 +64,7 @@ class DimensionSpec:
             "worse": self.worse.to_json() if self.worse else None,
             "report_offset": self.report_offset,
             "report_sign": self.report_sign,
+            "law": list(self.law),
         }
 
     @classmethod
@@ -70,6 +73,7 @@ class DimensionSpec:
         fields = _versioned(data)
         for name in ("accept", "futility", "worse"):
             fields[name] = Process.from_json(fields[name]) if fields[name] else None
+        fields["law"] = tuple(fields["law"])
         return cls(**fields)
 
 

@@ -3,8 +3,8 @@
 For each candidate mean m two fixed-bet mixtures are known to be supermartingales if m is the truth: one that gathers evidence for
 a larger mean, with bets f / (m - low), one for a smaller, with f / (high - m), f fixed. With those bets each factor is
 1 + f (p_min / p) ((x - low) / (m - low) - 1), monotone in m, so the values of m that neither has rejected at level alpha / 2
-are an interval, and it covers the mean at all times together with probability 1 - alpha (Waudby-Smith and Ramdas 2024). The product
-does not depend on the order of observations, so counts are enough; no grid of processes is kept.
+are an interval, and it covers the mean at all times together with probability 1 - alpha (Waudby-Smith and Ramdas 2024). The
+product does not depend on the order of observations, so counts are enough; no grid of processes is kept.
 """
 
 from __future__ import annotations

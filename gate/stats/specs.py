@@ -77,22 +77,18 @@ def median_latency_spec(*, design: float = 0.40, sampling: SamplingPlan = ALL) -
     return _level("latency.median", "median", 0.5, design, None, sampling)
 
 
-def relative_latency_spec(
-    design_mean: float, *, worse_design_mean: float | None = None, sampling: SamplingPlan = ALL
-) -> DimensionSpec:
+def relative_latency_spec(design_mean: float, *, sd: float | None = None, sampling: SamplingPlan = ALL) -> DimensionSpec:
     """Return the spec of the swap-symmetrised KDE statistic D in [-0.24, 0.24] against E[D | past] <= 0.
 
-    design_mean: mean of D under the design, from calibration. The worse value is D computed with the margin of worse_by.
+    design_mean, sd: of D under the design, from calibration (sd: at least 0.02 where not given). The worse value is D computed
+    with the margin of worse_by, so its boundary is 0 too.
     """
     _ordered("latency", "null", 0.0, "design_mean", design_mean)
-    mean = design_mean if worse_design_mean is None else worse_design_mean
-    futility = _capped(gro_bet(-SWAP.values, tilt(SWAP.values, _flat(SWAP), 0.0), -design_mean), SWAP, design_mean, -1, sampling)
+    law = bell(SWAP, design_mean, max(0.02, 2 * design_mean) if sd is None else sd)
+    _, futility = _accept_futility(SWAP, 0.0, design_mean, law, sampling)
     bets = tuple(recorded(bet * sampling.least) for bet in _SWAP_BETS)
-    worse = Process(SWAP, 0.0, -1, bets, min_probability=sampling.least)
-    return DimensionSpec(
-        "latency", "latency", "relative", mean if mean > 0 else design_mean,
-        Process(SWAP, 0.0, 1, bets, min_probability=sampling.least), futility, worse,
-    )  # fmt: skip
+    accept, worse = (Process(SWAP, 0.0, direction, bets, min_probability=sampling.least) for direction in (1, -1))
+    return DimensionSpec("latency", "latency", "relative", design_mean, accept, futility, worse, law=_recorded(law))
 
 
 def semantic_level_spec(
@@ -161,7 +157,7 @@ def refit(spec: DimensionSpec, state: DimensionState, *, sampling: SamplingPlan 
     observed = empirical(spec.accept.lattice, np.repeat(codes, times), np.repeat(1000.0 / thousandths, times))
     law = tilt(spec.accept.lattice.values, observed, spec.design)
     accept, futility = _accept_futility(spec.accept.lattice, spec.accept.null, spec.design, law, sampling)
-    return replace(spec, accept=accept, futility=futility)
+    return replace(spec, accept=accept, futility=futility, law=_recorded(law))
 
 
 def _rate(
@@ -186,7 +182,7 @@ def _spec(
     offset: float = 0.0, sign: int = 1, sampling: SamplingPlan,
 ) -> DimensionSpec:  # fmt: skip
     accept, futility = _accept_futility(lattice, null, design, law, sampling)
-    return DimensionSpec(name, name.split(".")[0], measure, design, accept, futility, worse, offset, sign)
+    return DimensionSpec(name, name.split(".")[0], measure, design, accept, futility, worse, offset, sign, _recorded(law))
 
 
 def _accept_futility(
@@ -229,8 +225,8 @@ def _score_worse(worse_by: float, effect: float, sd: float, sampling: SamplingPl
     return _worse(SCORE_DIFFERENCE, -worse_by, bell(SCORE_DIFFERENCE, -(worse_by + effect), sd), sampling)
 
 
-def _flat(lattice: Lattice) -> FloatArray:
-    return np.full(lattice.size, 1 / lattice.size)
+def _recorded(law: FloatArray) -> tuple[float, ...]:
+    return tuple(round(float(p), 9) for p in law)
 
 
 def _tolerated(worse_by: float) -> None:

@@ -29,7 +29,7 @@ def checked_law(values: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Fl
         )
     for name, array in (("values", x), ("probabilities", q)):
         if not np.isfinite(array).all():
-            raise ValueError(f"{name} hold {array[~np.isfinite(array)][0]!r}, accepted: finite numbers")
+            raise ValueError(f"{name} hold {float(array[~np.isfinite(array)][0])!r}, accepted: finite numbers")
     if (q < 0).any() or abs(float(q.sum()) - 1) > 1e-6:
         raise ValueError(f"probabilities {q.tolist()} sum to {float(q.sum())!r}, accepted: nonnegative with sum 1")
     return x, q
@@ -118,7 +118,7 @@ def _excess(x: npt.ArrayLike, null_mean: float, sampling_probability: npt.ArrayL
     if values.ndim != 1:
         raise ValueError(f"x has {values.ndim} dimensions, accepted: 1")
     if not np.isfinite(values).all():
-        raise ValueError(f"observation {values[~np.isfinite(values)][0]!r}, accepted: finite numbers")
+        raise ValueError(f"observation {float(values[~np.isfinite(values)][0])!r}, accepted: finite numbers")
     if not math.isfinite(null_mean):
         raise ValueError(f"null_mean {null_mean!r}, accepted: a finite number")
     if sampling_probability is None:

@@ -80,7 +80,7 @@ class Lattice:
         """Return the position of a value, MISSING for None. Raises ValueError for any other value, NaN included."""
         if value is None:
             return MISSING
-        if not math.isfinite(value) or not self.low <= value <= self.high:
+        if not self.low <= value <= self.high:
             raise ValueError(f"observation {value!r} is outside [{self.low}, {self.high}]")
         return int(self.encode_many(np.array([value]))[0])
 
@@ -91,9 +91,10 @@ class Lattice:
         """
         x = np.asarray(values, dtype=np.float64)
         missing = np.isnan(x)
-        position = np.where(missing, 0.0, (x - self.low) / self.quantum)
+        inside = missing | ((x >= self.low) & (x <= self.high))
+        position = (np.where(inside & ~missing, x, self.low) - self.low) / self.quantum
         codes = np.rint(position)
-        bad = (codes < 0) | (codes >= self.size) | (np.abs(position - codes) > 1e-6)
+        bad = ~inside | (np.abs(position - codes) > 1e-6)
         if bad.any():
             value = float(x[np.flatnonzero(bad)[0]])
             raise ValueError(f"observation {value!r} is not one of {self.low}, {self.low} + {self.quantum}, ... {self.high}")

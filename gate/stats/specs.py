@@ -53,7 +53,7 @@ def correctness_spec(
 
     discordance: planned P(the two differ), 0.15 (or three times the design) unless known.
     """
-    _ordered("correctness", "null", null, "design", design)
+    _within("correctness", -1, null, design, 1)
     spread = max(0.15, 3 * abs(design)) if discordance is None else discordance
     return _spec(
         "correctness", "difference", TERNARY, null, design, ternary(design, spread),
@@ -73,7 +73,6 @@ def median_latency_spec(*, design: float = 0.40, sampling: SamplingPlan = ALL) -
 
     design: planned fraction that is slower.
     """
-    _ordered("latency.median", "design", design, "null", 0.5)
     return _level("latency.median", "median", 0.5, design, None, sampling)
 
 
@@ -83,7 +82,8 @@ def relative_latency_spec(design_mean: float, *, sd: float | None = None, sampli
     design_mean, sd: of D under the design, from calibration (sd: at least 0.02 where not given). The worse value is D computed
     with the margin of worse_by, so its boundary is 0 too.
     """
-    _ordered("latency", "null", 0.0, "design_mean", design_mean)
+    if not 0 < design_mean < SWAP.high:
+        raise ValueError(f"latency: design_mean {design_mean!r}, accepted: inside (0, {SWAP.high})")
     law = bell(SWAP, design_mean, max(0.02, 2 * design_mean) if sd is None else sd)
     _, futility = _accept_futility(SWAP, 0.0, design_mean, law, sampling)
     bets = tuple(recorded(bet * sampling.least) for bet in _SWAP_BETS)
@@ -100,7 +100,7 @@ def semantic_level_spec(
     Worse is its difference to the incumbent's own re-run; without re-runs there is none, and worse means below null - worse_by
     (the worse value is then the challenger's score).
     """
-    _ordered("semantic", "null", null, "design", design)
+    _within("semantic", 0, null, design, 1)
     if reruns:
         worse = _score_worse(worse_by, design - null, difference_sd, sampling)
     else:
@@ -114,7 +114,7 @@ def semantic_difference_spec(
     null: float, design: float, worse_by: float, *, sd: float = 0.25, sampling: SamplingPlan = ALL
 ) -> DimensionSpec:
     """Return the spec of S_challenger - S_rerun, the incumbent's re-run against its own trace."""
-    _ordered("semantic", "null", null, "design", design)
+    _within("semantic", -1, null, design, 1)
     law = bell(SCORE_DIFFERENCE, design, sd)
     worse = _score_worse(worse_by, design - null, sd, sampling)
     return _spec("semantic", "difference", SCORE_DIFFERENCE, null, design, law, worse, sampling=sampling)
@@ -131,7 +131,7 @@ def safety_difference_spec(
     null: float, design: float, worse_by: float, *, discordance: float | None = None, sampling: SamplingPlan = ALL
 ) -> DimensionSpec:
     """Return the spec of V_incumbent - V_challenger; null and design bound V_challenger - V_incumbent, design < null."""
-    _ordered("safety", "design", design, "null", null)
+    _within("safety", -1, design, null, 1, down=True)
     spread = max(0.01, 3 * abs(design)) if discordance is None else discordance
     law = ternary(-design, spread)
     worse = _ternary_worse(worse_by, null - design, spread, sampling)
@@ -164,7 +164,7 @@ def _rate(
     name: str, measure: str, null: float, design: float, worse_by: float, discordance: float | None, sampling: SamplingPlan
 ) -> DimensionSpec:
     """Return the spec of a bad event's rate under a ceiling; both arms' bad events make the paired difference."""
-    _ordered(name, "design", design, "null", null)
+    _within(name, 0, design, null, 1, down=True)
     effect = null - design
     spread = 2 * design + effect if discordance is None else discordance
     return _level(name, measure, null, design, _ternary_worse(worse_by, effect, spread, sampling), sampling)
@@ -172,7 +172,7 @@ def _rate(
 
 def _level(name: str, measure: str, null: float, design: float, worse: Process | None, sampling: SamplingPlan) -> DimensionSpec:
     """Return the spec of a bad event's rate as a mean of good events."""
-    _ordered(name, "design", design, "null", null)
+    _within(name, 0, design, null, 1, down=True)
     m0, m1 = complement(null), complement(design)
     return _spec(name, measure, BINARY, m0, m1, bernoulli(m1), worse, offset=1.0, sign=-1, sampling=sampling)
 
@@ -214,7 +214,7 @@ def _worse(lattice: Lattice, boundary: float, law: FloatArray, sampling: Samplin
 def _ternary_worse(worse_by: float, effect: float, discordance: float, sampling: SamplingPlan) -> Process:
     """Return the worse process of a paired difference of binary outcomes, planned for a loss of worse_by + effect."""
     _tolerated(worse_by)
-    mean = -(worse_by + effect)
+    mean = _clearly_worse(worse_by, effect)
     law = ternary(mean, min(1.0, max(discordance, 1.25 * abs(mean))))
     return _worse(TERNARY, -worse_by, law, sampling)
 
@@ -222,11 +222,16 @@ def _ternary_worse(worse_by: float, effect: float, discordance: float, sampling:
 def _score_worse(worse_by: float, effect: float, sd: float, sampling: SamplingPlan) -> Process:
     """Return the worse process of a paired difference of scores."""
     _tolerated(worse_by)
-    return _worse(SCORE_DIFFERENCE, -worse_by, bell(SCORE_DIFFERENCE, -(worse_by + effect), sd), sampling)
+    return _worse(SCORE_DIFFERENCE, -worse_by, bell(SCORE_DIFFERENCE, _clearly_worse(worse_by, effect), sd), sampling)
 
 
 def _recorded(law: FloatArray) -> tuple[float, ...]:
     return tuple(round(float(p), 9) for p in law)
+
+
+def _clearly_worse(worse_by: float, effect: float) -> float:
+    """Return the loss that the worse process is planned for: the gate's effect beyond worse_by, and well inside -1."""
+    return -min(worse_by + effect, (1 + worse_by) / 2)
 
 
 def _tolerated(worse_by: float) -> None:
@@ -234,7 +239,9 @@ def _tolerated(worse_by: float) -> None:
         raise ValueError(f"worse_by {worse_by!r}, accepted: in [0, 1)")
 
 
-def _ordered(name: str, lower_name: str, lower: float, upper_name: str, upper: float) -> None:
-    """Raise ValueError unless lower < upper (which NaN never is)."""
-    if not lower < upper:
-        raise ValueError(f"{name}: {lower_name} {lower!r} and {upper_name} {upper!r}, accepted: {lower_name} < {upper_name}")
+def _within(name: str, low: float, first: float, second: float, high: float, *, down: bool = False) -> None:
+    """Raise ValueError unless low < null < design < high (down: low < design < null < high), which NaN never is."""
+    names = ("design", "null") if down else ("null", "design")
+    if not low < first < second < high:
+        order = " < ".join((str(low), *names, str(high)))
+        raise ValueError(f"{name}: {names[0]} {first!r} and {names[1]} {second!r}, accepted: {order}")

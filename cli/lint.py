@@ -1,0 +1,98 @@
+"""`dualgate lint`: validate migration files and what they name; the JSON schema for editors."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dualgate.cli.output import Json, emit
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.grants import load_grants
+from dualgate.schemas.migration import MigrationConfig, MigrationSpec, load_migration
+
+
+def register(root: typer.Typer) -> None:
+    """Add the verb to the root."""
+    root.command()(lint)
+
+
+def lint(
+    files: Annotated[list[Path] | None, typer.Argument(help="Migration files.", show_default=False)] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the migration file, for editors.")] = False,
+    json: Json = False,
+) -> None:
+    """Validate migration files and the files that they name; exit code 2 where one has a fault.
+
+    Every fault names the file, the line, the key, the value and what is accepted.
+
+    Example: `dualgate lint migration.yaml`
+    """
+    if schema:
+        print(jsonlib.dumps(editor_schema(), indent=2))
+        return
+    if not files:
+        raise ConfigError("lint wants at least one migration file, or --schema")
+    reports = [check(file) for file in files]
+    emit({"files": reports}, json, lambda console: _show(console, reports))
+    if any(report["errors"] for report in reports):
+        raise typer.Exit(2)
+
+
+def editor_schema() -> dict[str, Any]:
+    """Return the JSON schema of a migration file; a dimension may also be off."""
+    made = MigrationSpec.model_json_schema(by_alias=True, mode="validation")
+    dimensions = made["$defs"]["Dimensions"]["properties"]
+    for name in dimensions:
+        dimensions[name] = {"anyOf": [{"$ref": f"#/$defs/{name.capitalize()}"}, {"enum": ["off", False]}]}
+    for part in made["$defs"].values():
+        for key, node in part.get("properties", {}).items():
+            if key in ("min_duration", "hold_after", "retreat_after"):
+                _as_duration(node)
+    _as_duration(made["properties"]["lease"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _as_duration(node: dict[str, Any]) -> None:
+    node.update({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"})
+    for key in ("default", "minimum"):
+        node.pop(key, None)
+
+
+def check(file: Path) -> dict[str, Any]:
+    """Return the faults and the remarks of one migration file, with its id and hash where it is valid."""
+    try:
+        config = load_migration(file)
+        if config.spec.scoring.grants:
+            load_grants(config.path(config.spec.scoring.grants))
+    except ConfigError as error:
+        return {"file": str(file), "errors": str(error).splitlines(), "remarks": []}
+    found = {"file": str(file), "errors": [], "remarks": remarks(config)}
+    return {**found, "migration": config.spec.migration, "config_hash": config.config_hash}
+
+
+def remarks(config: MigrationConfig) -> list[str]:
+    """Return what is allowed and yet likely to surprise."""
+    spec = config.spec
+    off = [name for name in ("correctness", "latency", "semantic", "safety") if name not in spec.dimensions.on]
+    said = [f"{name} is off: nothing guards it, and the migration waits in SHADOW for an operator's approve" for name in off]
+    if "correctness" in spec.dimensions.on and not (spec.scoring.golden or spec.scoring.rater):
+        said.append("scoring.golden and scoring.rater are both missing: correctness will have no data, which never passes")
+    if spec.dimensions.safety and not spec.scoring.grants:
+        said.append("scoring.grants is missing: who may read what is not checked")
+    if spec.scoring.golden and not spec.scoring.database:
+        said.append("scoring.database is missing: answers are compared by their recorded results only")
+    return said
+
+
+def _show(console: Console, reports: list[dict[str, Any]]) -> None:
+    for report in reports:
+        for fault in report["errors"]:
+            console.print(fault, markup=False, style="red")
+        if not report["errors"]:
+            console.print(
+                f"{report['file']}: migration {report['migration']} is valid (hash {report['config_hash']})", markup=False
+            )
+        for remark in report["remarks"]:
+            console.print(f"  remark: {remark}", markup=False)

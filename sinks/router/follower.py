@@ -1,0 +1,93 @@
+"""The Kafka side of a router: reads commands from the start of `decisions`, sends acknowledgements to the ledger."""
+
+import logging
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
+
+from dualgate.schemas.codec import Codec
+from dualgate.schemas.errors import RecordError
+from dualgate.schemas.records import LedgerEntry, RoutingAck, RoutingCommand
+from dualgate.schemas.settings import Settings
+from dualgate.schemas.topics import DECISIONS, LEDGER
+from dualgate.sinks.router.acks import AckBook
+
+log = logging.getLogger(__name__)
+BATCH = 500
+
+
+class DecisionFollower:
+    """One consumer and one producer; every method is called by the router's background thread only.
+
+    The consumer is in no group: it reads the whole compacted topic at each start and commits nothing, so a router keeps
+    no state of its own. Losing the broker shows as silence; librdkafka reconnects by itself.
+    """
+
+    def __init__(self, migration_id: str, settings: Settings, codec: Codec, book: AckBook) -> None:
+        self._key, self._codec, self._book = migration_id.encode(), codec, book
+        self._ledger = settings.topic_prefix + LEDGER
+        self._consumer = Consumer(_consumer_config(settings, migration_id))
+        self._consumer.assign([TopicPartition(settings.topic_prefix + DECISIONS, 0, OFFSET_BEGINNING)])
+        self._producer = Producer(_producer_config(settings))
+
+    def poll(self, timeout_s: float) -> list[RoutingCommand]:
+        """Return the commands of this migration that have arrived, in order; what cannot be read is logged and left."""
+        found = (self._command(message) for message in self._consumer.consume(BATCH, timeout_s))
+        return [command for command in found if command is not None]
+
+    def send(self, ack: RoutingAck) -> None:
+        """Send an acknowledgement without waiting; its counts go back into the book where it is not delivered."""
+
+        def delivered(error: Any, _message: Any) -> None:
+            if error is not None:
+                self._book.restore(ack.counts)
+
+        try:
+            self._producer.produce(self._ledger, self._codec.encode(LedgerEntry(ack=ack)), self._key, on_delivery=delivered)
+            self._producer.poll(0)
+        except (BufferError, KafkaException) as error:
+            log.warning("acknowledgement not sent: %s", error)
+            self._book.restore(ack.counts)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Give the last acknowledgement a moment, then let go of the connections."""
+        self._producer.flush(timeout_s)
+        self._consumer.close()
+
+    def _command(self, message: Any) -> RoutingCommand | None:
+        if message.error() is not None:
+            log.warning("decisions: %s", message.error())
+            return None
+        if message.key() != self._key or message.value() is None:
+            return None
+        try:
+            return self._codec.decode(RoutingCommand, message.value())
+        except RecordError as error:
+            log.error("decisions offset %d is not a routing command and is not obeyed: %s", message.offset(), error)
+            return None
+
+
+def _consumer_config(settings: Settings, migration_id: str) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "group.id": settings.name("router", migration_id),  # librdkafka wants a name; no group is joined
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "fetch.wait.max.ms": 100,
+        "reconnect.backoff.max.ms": 2_000,
+        "topic.metadata.refresh.interval.ms": 5_000,  # finds a topic that is made after the router has started
+        "error_cb": lambda error: log.warning("broker: %s", error),
+        "log_level": 3,
+    }
+
+
+def _producer_config(settings: Settings) -> dict[str, Any]:
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "partitioner": "murmur2_random",
+        "enable.idempotence": True,
+        "message.timeout.ms": 30_000,
+        "reconnect.backoff.max.ms": 2_000,
+        "error_cb": lambda error: log.warning("broker: %s", error),
+        "log_level": 3,
+    }

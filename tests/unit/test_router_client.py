@@ -1,0 +1,42 @@
+"""The router without a broker: what the request path sees."""
+
+import time
+from typing import Any
+
+import pytest
+
+from dualgate.schemas.settings import load_settings
+from dualgate.sinks.router import Router
+from support.routing import MIGRATION, command
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@pytest.mark.parametrize("key", [None, 7, b"bytes", "\ud800"])
+def test_a_strange_key_never_raises(key: Any) -> None:
+    """Whatever is passed as a key, an answer comes: the request path must not fail."""
+    router = Router(MIGRATION)
+    router.obey(command(live_share=0.5, issued_at_ms=now_ms()))
+    assert router.route(key) in ("incumbent", "challenger")
+    assert router.shadow(key, "all") in (None, 1.0)
+
+
+def test_obeying_tells_whether_anything_changed() -> None:
+    """A command is taken once; its repeat is not."""
+    router = Router(MIGRATION)
+    issued = command(live_share=1.0, issued_at_ms=now_ms())
+    assert router.obey(issued)
+    assert not router.obey(issued)
+    assert router.route("user") == "challenger"
+    assert router.state.phase == "CANARY"
+
+
+def test_an_unreachable_broker_costs_nothing_but_mirrors() -> None:
+    """A router whose broker is not there starts, answers incumbent, and closes."""
+    settings = load_settings({}, bootstrap_servers="127.0.0.1:1")
+    with Router(MIGRATION, settings=settings) as router:
+        assert router.route("user") == "incumbent"
+        assert router.shadow("user") is None
+        assert not router.state.valid

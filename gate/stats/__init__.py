@@ -34,6 +34,7 @@ from dualgate.gate.stats.lattice import MISSING, Lattice, lattice
 from dualgate.gate.stats.multiplicity import bonferroni, closed_e_mean, gate_accepts, holm, hommel, iut, simes
 from dualgate.gate.stats.plan import Horizon, HypothesisPlan, SprtPlan, calibration_pairs, horizon, sprt_plan
 from dualgate.gate.stats.process import Process
+from dualgate.gate.stats.sampling import drawn_turn, first_turns, quantised_probability, sampling_plan, session_means
 from dualgate.gate.stats.specs import (
     ALL,
     SamplingPlan,
@@ -74,8 +75,10 @@ __all__ = [
     "correctness_spec",
     "current_p_value",
     "cusum_threshold",
+    "drawn_turn",
     "encode_block",
     "estimate",
+    "first_turns",
     "futility_threshold",
     "gate_accepts",
     "gate_path",
@@ -98,14 +101,17 @@ __all__ = [
     "median_latency_spec",
     "p_value",
     "p_value_worse",
+    "quantised_probability",
     "rank_thresholds",
     "refit",
     "relative_latency_spec",
     "safety_class_spec",
     "safety_difference_spec",
     "safety_spec",
+    "sampling_plan",
     "semantic_difference_spec",
     "semantic_level_spec",
+    "session_means",
     "simes",
     "sprt_plan",
     "update",

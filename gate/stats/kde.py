@@ -135,7 +135,7 @@ def silverman_bandwidth(x: FloatArray) -> float:
     spread = min(s for s in (float(x.std(ddof=1)), (high - low) / 1.34, math.inf) if s > 0.0)
     if not math.isfinite(spread):
         raise ValueError("calibrating latencies are all equal: no density can be fitted")
-    return 0.9 * spread * float(x.size) ** -0.2
+    return 0.9 * spread * math.pow(x.size, -0.2)
 
 
 def log_kde(x: FloatArray, bandwidth: float, at: FloatArray) -> FloatArray:

@@ -1,0 +1,89 @@
+"""The hypotheses of a migration: what its file's dimensions become in the statistics."""
+
+from collections.abc import Iterator, Mapping
+
+from dualgate.gate.stats import (
+    DimensionSpec,
+    SamplingPlan,
+    correctness_spec,
+    latency_spec,
+    median_latency_spec,
+    relative_latency_spec,
+    safety_class_spec,
+    safety_difference_spec,
+    safety_spec,
+    sampling_plan,
+    semantic_difference_spec,
+    semantic_level_spec,
+)
+from dualgate.schemas.dimensions import Correctness, Dimensions, Latency, Safety, Semantic
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationSpec
+
+_LOG_LATENCY_SD = 0.6
+"""Planned spread of log latency until calibrating pairs tell it."""
+
+
+def hypotheses(
+    spec: MigrationSpec, *, reruns: bool = True, shares: Mapping[str, float] | None = None
+) -> tuple[DimensionSpec, ...]:
+    """Return the hypotheses of the dimensions that are on, in their fixed order; classes and the median follow their dimension.
+
+    reruns: whether the incumbent is asked twice (else a semantic level has no paired difference). shares: the strata's shares of
+    traffic, equal unless known. Raises ConfigError where a design cannot be tested, in words that name the key.
+    """
+    try:
+        return tuple(_all(spec.dimensions, sampling_of(spec, shares), reruns))
+    except ValueError as error:
+        raise ConfigError(f"migration {spec.migration}: dimensions.{error}") from None
+
+
+def sampling_of(spec: MigrationSpec, shares: Mapping[str, float] | None = None) -> SamplingPlan:
+    """Return the least and the mean shadow sampling probability; ConfigError where the least breaks the bet cap."""
+    known = shares if shares and set(shares) == set(spec.shadow_sampling) else None
+    try:
+        return sampling_plan(spec.shadow_sampling, known)
+    except ValueError as error:
+        raise ConfigError(f"migration {spec.migration}: shadow_sampling: {error}") from None
+
+
+def _all(dimensions: Dimensions, sampling: SamplingPlan, reruns: bool) -> Iterator[DimensionSpec]:
+    if dimensions.correctness:
+        yield _correctness(dimensions.correctness, sampling)
+    if dimensions.latency:
+        yield from _latency(dimensions.latency, sampling)
+    if dimensions.semantic:
+        yield _semantic(dimensions.semantic, sampling, reruns)
+    if dimensions.safety:
+        yield from _safety(dimensions.safety, sampling)
+
+
+def _correctness(part: Correctness, sampling: SamplingPlan) -> DimensionSpec:
+    return correctness_spec(part.null, part.design, part.worse_by, sampling=sampling)
+
+
+def _latency(part: Latency, sampling: SamplingPlan) -> Iterator[DimensionSpec]:
+    if part.measure == "relative":
+        yield relative_latency_spec(_swap_mean(part.margin), sampling=sampling)
+    else:
+        yield latency_spec(part.null, part.design, part.worse_by, sampling=sampling)
+    if part.median_sla_ms is not None:
+        yield median_latency_spec(sampling=sampling)
+
+
+def _swap_mean(margin: float) -> float:
+    """Return a first guess of the swap statistic's mean under equal speed, margin**2 / (2 sd**2), until calibration tells it."""
+    return min(0.1, max(0.002, (margin / _LOG_LATENCY_SD) ** 2 / 2))
+
+
+def _semantic(part: Semantic, sampling: SamplingPlan, reruns: bool) -> DimensionSpec:
+    if part.measure == "difference":
+        return semantic_difference_spec(part.null, part.design, part.worse_by, sampling=sampling)
+    return semantic_level_spec(part.null, part.design, part.worse_by, reruns=reruns, sampling=sampling)
+
+
+def _safety(part: Safety, sampling: SamplingPlan) -> Iterator[DimensionSpec]:
+    build = safety_difference_spec if part.measure == "difference" else safety_spec
+    yield build(part.null, part.design, part.worse_by, sampling=sampling)
+    for name, ceiling in sorted(part.classes.items()):
+        yield safety_class_spec(name, ceiling.null, ceiling.design, sampling=sampling)

@@ -1,0 +1,126 @@
+"""Correctness: is the result of an answer the golden one, by a published result or by running the query.
+
+An answer is right (1.0) or wrong (0.0). An error, a time-out and a query that the database refuses are wrong; a refusal is
+wrong unless the golden answer is one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from dualgate.processors.scoring.comparison import result_digest, same_result
+from dualgate.processors.scoring.context import ScoringContext, Unavailable
+from dualgate.processors.scoring.execution import Database, Refused, Result, Stopped
+from dualgate.processors.scoring.golden import Golden, rows_of
+from dualgate.processors.scoring.protocol import Columns, Score, missing, not_eligible
+from dualgate.processors.scoring.sql.parsing import ends_in_order
+from dualgate.schemas.records import Pair, Response
+
+Rows = Sequence[Sequence[Any]]
+Verdict = float | Stopped
+
+
+class Correctness:
+    """Scores pairs that have a golden answer."""
+
+    name = "correctness"
+    version = "1"
+    columns = ("correctness",)
+
+    def score(self, pairs: Sequence[Pair], context: ScoringContext, _earlier: Columns) -> Columns:
+        """Return 1.0 or 0.0 an arm; missing where the golden answer, or an arm's, cannot be had."""
+        return {self.name: [_score(pair, context) for pair in pairs]}
+
+
+def _score(pair: Pair, context: ScoringContext) -> Score:
+    golden = golden_of(pair, context)
+    if isinstance(golden, Score):
+        return golden
+    incumbent = verdict(pair.incumbent, golden, pair, context)
+    challenger = verdict(pair.challenger, golden, pair, context)
+    source = "result" if pair.challenger.result is not None else "golden"
+    if isinstance(incumbent, Stopped) or isinstance(challenger, Stopped):
+        return _missing(incumbent, challenger, source)
+    return Score(incumbent, challenger, source=source)
+
+
+def verdict(response: Response, golden: Golden, pair: Pair, context: ScoringContext) -> Verdict:
+    """Return whether one answer is right, or why that is not known."""
+    if response.status in ("error", "timeout"):
+        return 0.0
+    if golden.refuse or response.status == "refused":
+        return float(golden.refuse and response.status == "refused")
+    database = _database(pair, context)
+    reference = _reference(golden, database)
+    if isinstance(reference, Stopped):
+        return reference
+    return _compared(response, golden, reference, database, context)
+
+
+def _compared(
+    response: Response, golden: Golden, reference: Rows, database: Database | Stopped, context: ScoringContext
+) -> Verdict:
+    ordered = ends_in_order(golden.sql, context.dialect) if golden.ordered is None else golden.ordered
+    published = None if response.result is None else _published(response.result)
+    if published is not None:
+        return float(same_result(reference, published, ordered))
+    if response.result_digest is not None and response.result_digest == result_digest(reference, ordered):
+        return 1.0
+    return _executed(response.output, reference, ordered, database)
+
+
+def golden_of(pair: Pair, context: ScoringContext) -> Golden | Score:
+    """Return a pair's golden answer, or the score that its absence makes."""
+    golden_id = pair.query.golden_id
+    if pair.challenger.status == "shed" or pair.incumbent.status == "shed":
+        return not_eligible("shed before the agent saw it")
+    if golden_id is None:
+        return not_eligible("no golden answer")
+    if context.golden is None:
+        return not_eligible("the migration names no golden answers")
+    if isinstance(context.golden, Unavailable):
+        return missing(context.golden.reason)
+    golden = context.golden.get(golden_id)
+    return missing(f"golden answer {golden_id!r} is not in the file") if golden is None else golden
+
+
+def _missing(incumbent: Verdict, challenger: Verdict, source: str) -> Score:
+    reasons = [
+        f"{arm}: {v.reason}" for arm, v in (("incumbent", incumbent), ("challenger", challenger)) if isinstance(v, Stopped)
+    ]
+    values = [None if isinstance(v, Stopped) else v for v in (incumbent, challenger)]
+    return missing("; ".join(reasons), *values, source=source)
+
+
+def _database(pair: Pair, context: ScoringContext) -> Database | Stopped:
+    if context.databases is None:
+        return Stopped("the migration names no database")
+    return context.databases.named(pair.query.context.get("database"))
+
+
+def _reference(golden: Golden, database: Database | Stopped) -> Rows | Stopped:
+    if golden.rows is not None:
+        return golden.rows
+    if isinstance(database, Stopped):
+        return database
+    outcome = database.run(golden.sql or "")
+    return outcome.rows if isinstance(outcome, Result) else Stopped(f"golden answer {golden.golden_id!r}: {outcome.reason}")
+
+
+def _published(text: str) -> Rows | None:
+    """Return the rows that an answer carries; None where they are not whole."""
+    try:
+        result = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return None if isinstance(result, dict) and result.get("truncated") else rows_of(result)
+
+
+def _executed(sql: str, reference: Rows, ordered: bool, database: Database | Stopped) -> Verdict:
+    if isinstance(database, Stopped):
+        return database
+    outcome = database.run(sql)
+    if isinstance(outcome, Stopped):
+        return outcome
+    return 0.0 if isinstance(outcome, Refused) else float(same_result(reference, outcome.rows, ordered))

@@ -1,0 +1,171 @@
+"""Configurations of Kafka clients, and Kafka's errors as ours.
+
+Every producer partitions by murmur2 as the Java clients do (librdkafka's own default is CRC32), and every consumer is
+`read_committed` and never jumps over a gap by itself: a position out of range is a StateError.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from dualgate.processors.runtime.faults import error_of
+from dualgate.schemas.errors import ConfigError, StateError, TransientError
+from dualgate.schemas.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TRANSACTION_TIMEOUT_MS = 10_000
+SESSION_TIMEOUT_MS = 10_000
+# `committed()` of a read_committed consumer waits for a dead predecessor's open transaction: its time-out, then up to
+# 10 s until the broker looks; 5 s to spare.
+COMMITTED_TIMEOUT_S = TRANSACTION_TIMEOUT_MS / 1000 + 15
+CALL_TIMEOUT_S = 10.0
+MAX_MESSAGE_BYTES = 8 << 20
+"""As `max.message.bytes` of the derived topics."""
+
+Config = dict[str, Any]
+
+
+def client_config(settings: Settings, name: str) -> Config:
+    """Return what any client needs; name is what the broker's logs call it."""
+    return {"bootstrap.servers": settings.bootstrap_servers, "client.id": name, "log.connection.close": False, "logger": log}
+
+
+def consumer_config(settings: Settings, group: str, instance: str | None = None) -> Config:
+    """Return the configuration of a worker's consumer: positions are given explicitly and committed by the worker alone.
+
+    An instance makes the member static: after a restart it takes its partitions back with no wait for the session.
+    """
+    static: Config = {} if instance is None else {"group.instance.id": instance}
+    return {
+        **client_config(settings, instance or group),
+        **static,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",
+        "isolation.level": "read_committed",
+        "partition.assignment.strategy": "range",  # the one assignor of librdkafka that keeps co-partitioned topics together
+        "session.timeout.ms": SESSION_TIMEOUT_MS,
+        "heartbeat.interval.ms": SESSION_TIMEOUT_MS // 5,
+        "enable.partition.eof": True,
+        "fetch.message.max.bytes": MAX_MESSAGE_BYTES,
+    }
+
+
+def producer_config(settings: Settings, name: str) -> Config:
+    """Return the configuration of an idempotent producer."""
+    return {
+        **client_config(settings, name),
+        "partitioner": "murmur2_random",
+        "enable.idempotence": True,
+        "acks": "all",
+        "linger.ms": 5,
+        "compression.type": "lz4",
+        "message.max.bytes": MAX_MESSAGE_BYTES,
+        "queue.buffering.max.messages": 1_000_000,
+        "queue.buffering.max.kbytes": 1 << 20,
+    }
+
+
+def transactional_config(settings: Settings, transactional_id: str) -> Config:
+    """Return the configuration of a producer whose transactions fence any other process of the same id."""
+    return {
+        **producer_config(settings, transactional_id),
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
+    }
+
+
+@contextmanager
+def kafka_errors(doing: str) -> Iterator[None]:
+    """Raise Kafka's exceptions from this block as ours; `doing` begins the message."""
+    try:
+        yield
+    except KafkaException as failure:
+        error = failure.args[0]
+        raise error_of(error if isinstance(error, KafkaError) else None, f"{doing}: {failure}") from failure
+
+
+def wait_for_broker(settings: Settings, timeout_s: float = 30.0) -> AdminClient:
+    """Return an admin client once the broker answers; TransientError names the address where it does not."""
+    config: Config = {**client_config(settings, settings.name("admin")), "logger": _silent()}
+    admin = AdminClient(config)
+    try:
+        admin.list_topics(timeout=timeout_s)
+    except KafkaException as failure:
+        raise TransientError(
+            f"no Kafka broker answers at {settings.bootstrap_servers} within {timeout_s:.0f} s ({failure.args[0].str()}); "
+            "start one (dualgate broker start) or set DUALGATE_BOOTSTRAP_SERVERS"
+        ) from None
+    return admin
+
+
+def _silent() -> logging.Logger:
+    """A refused connection is retried and told once, by us."""
+    quiet = logging.getLogger(f"{__name__}.waiting")
+    quiet.disabled = True
+    return quiet
+
+
+def partition_counts(admin: AdminClient, topics: Iterable[str]) -> Mapping[str, int]:
+    """Return the number of partitions of each topic; ConfigError names those that do not exist."""
+    with kafka_errors("asking the broker for its topics"):
+        found = admin.list_topics(timeout=CALL_TIMEOUT_S).topics
+    counts = {name: len(found[name].partitions) for name in topics if name in found and found[name].error is None}
+    missing = [name for name in topics if name not in counts]
+    if missing:
+        raise ConfigError(f"topics {', '.join(missing)} do not exist; create them with: dualgate topics create")
+    return counts
+
+
+def start_positions(consumer: Any, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+    """Return where to go on reading: the group's committed offset with its metadata, else the first offset there is.
+
+    StateError names a partition whose committed offset is no longer within the log: the topic was made anew, or its
+    retention has eaten records that were not read.
+    """
+    with kafka_errors("reading the committed offsets"):
+        committed = consumer.committed(list(partitions), timeout=COMMITTED_TIMEOUT_S)
+    return [_checked(consumer, place) for place in committed]
+
+
+def _checked(consumer: Any, place: TopicPartition) -> TopicPartition:
+    low, high = watermarks(consumer, place)
+    if place.error is not None:
+        raise error_of(place.error, f"committed offset of {place.topic}/{place.partition}: {place.error}")
+    if place.offset == OFFSET_INVALID:
+        return TopicPartition(place.topic, place.partition, low)
+    check_within(place.topic, place.partition, low, place.offset, high)
+    return place
+
+
+def check_within(topic: str, partition: int, low: int, offset: int, high: int) -> None:
+    """Raise StateError where a position lies outside of the log."""
+    if low <= offset <= high:
+        return
+    cause = "retention has eaten records that were not read" if offset < low else "the topic was made anew"
+    raise StateError(
+        f"{topic}/{partition}: position {offset} is outside of the log {low}..{high}: {cause}; "
+        "going on would lose evidence: reset the consumer group on purpose, or use another topic prefix"
+    )
+
+
+def watermarks(consumer: Any, place: TopicPartition) -> tuple[int, int]:
+    """Return the first offset and the next one to be written of a partition, asked from the broker."""
+    with kafka_errors(f"asking for the ends of {place.topic}/{place.partition}"):
+        low, high = consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
+    return int(low), int(high)
+
+
+def make_consumer(config: Config) -> Any:
+    """Return a consumer; ConfigError says what librdkafka does not accept."""
+    try:
+        return Consumer(config)
+    except KafkaException as failure:
+        raise ConfigError(f"Kafka consumer: {failure.args[0].str()}") from None

@@ -37,15 +37,15 @@ class TopicReport:
     differences: tuple[str, ...] = ()
 
 
-def connect(bootstrap_servers: str) -> tuple[AdminClient, dict[str, TopicMetadata]]:
-    """Return an admin client and the broker's topics; TransientError naming the address where none answers in 6 s."""
+def connect(bootstrap_servers: str, timeout_s: float = REACH_TIMEOUT_S) -> tuple[AdminClient, dict[str, TopicMetadata]]:
+    """Return an admin client and the broker's topics; TransientError naming the address where none answers in time."""
     # The client's own log lines would say "connection refused" three times a second; the error says it once.
     admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0, "socket.connection.setup.timeout.ms": 5000})
     try:
-        return admin, dict(admin.list_topics(timeout=REACH_TIMEOUT_S).topics)
+        return admin, dict(admin.list_topics(timeout=timeout_s).topics)
     except KafkaException as error:
         raise TransientError(
-            f"no Kafka broker answers at {bootstrap_servers} within {REACH_TIMEOUT_S:.0f} s ({error.args[0].name()}): "
+            f"no Kafka broker answers at {bootstrap_servers} within {timeout_s:.0f} s ({error.args[0].name()}): "
             "start one with 'dualgate broker start', or name yours in DUALGATE_BOOTSTRAP_SERVERS or --bootstrap-servers"
         ) from None
 

@@ -61,16 +61,22 @@ def missing_jars(jars: Iterable[Jar], folder: Path) -> list[Jar]:
     return [jar for jar in jars if not (folder / jar.file).exists()]
 
 
-def class_path(lock: Path = LOCK, folder: Path | None = None, progress: Callable[[str], None] = lambda _: None) -> list[Path]:
+def class_path(
+    lock: Path = LOCK,
+    folder: Path | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+    fetch: Callable[[Jar, Path], Path] | None = None,
+) -> list[Path]:
     """Return the jars of the lock, downloading what is missing; every byte is checked.
 
-    Raises StateError naming the jar whose bytes are not the lock's, TransientError where one cannot be downloaded.
+    `fetch(jar, scratch)` returns where in the scratch folder it put the jar; Maven Central's unless given. Raises
+    StateError naming the jar whose bytes are not the lock's, TransientError where one cannot be downloaded.
     """
     folder = folder or cache_directory() / "jars"
     jars = read_lock(lock)
     if missing := missing_jars(jars, folder):
         progress(f"downloading {len(missing)} jars of Apache Kafka to {folder} (once)")
-        _download(missing, folder)
+        _download(missing, folder, fetch or fetch_from_maven_central)
     for jar in jars:
         verify(jar, folder / jar.file)
     return [folder / jar.file for jar in jars]
@@ -91,17 +97,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(jars: list[Jar], folder: Path) -> None:
+def _download(jars: list[Jar], folder: Path, fetch: Callable[[Jar, Path], Path]) -> None:
     """Fetch into a folder of its own beside the target and move what is whole: no reader ever sees half a jar."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as scratch, ThreadPoolExecutor(4) as pool:
-        fetched = pool.map(lambda jar: (jar, _fetch(jar, Path(scratch))), jars)
+        fetched = pool.map(lambda jar: (jar, fetch(jar, Path(scratch))), jars)
         for jar, path in fetched:
             verify(jar, path)
             path.replace(folder / jar.file)
 
 
-def _fetch(jar: Jar, repository: Path) -> Path:
+def fetch_from_maven_central(jar: Jar, repository: Path) -> Path:
+    """Download one jar into an empty local repository; TransientError where that fails."""
     from jgo.maven import MavenContext  # .2 s, needed on the first start only
 
     context = MavenContext(repo_cache=repository, timeout=30)

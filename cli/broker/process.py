@@ -89,7 +89,7 @@ class LocalBroker:
         java = self._java = self._java or find_java()
         jars = os.pathsep.join(map(str, class_path(progress=self._progress)))
         command = [str(java.executable), *_LOGGING, "-cp", jars]
-        self._make_directory()
+        self.make_directory()
         for left in reversed(range(1 if self.port else PORT_TRIES)):
             try:
                 return self._start_on(free_ports(self.port), command)
@@ -98,7 +98,8 @@ class LocalBroker:
                     raise
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _make_directory(self) -> None:
+    def make_directory(self) -> None:
+        """Make the directory; ConfigError with its path where that cannot be."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

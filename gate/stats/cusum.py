@@ -166,14 +166,20 @@ def phase_arl(n_observations: int, p_false_alarm: float) -> float:
 def brook_evans_law(
     values: Sequence[float], probabilities: Sequence[float], reference: float, threshold: float, cells: int
 ) -> StepLaw:
-    """Return the steps x - reference rounded to cells of width 2 threshold / (2 cells - 1), so that h is at cell `cells`."""
+    """Return x - reference on cells of width 2 threshold / (2 cells - 1), so that h is where cell `cells` begins.
+
+    A value between two cells is shared between them so that its mean stays: rounding it to the nearer one would move the drift,
+    to which the ARL is exponentially sensitive.
+    """
     if not (math.isfinite(threshold) and threshold > 0.0 and cells >= 2):
         raise ValueError(f"need threshold > 0 and cells >= 2, got {threshold!r} and {cells}")
-    width = 2.0 * threshold / (2 * cells - 1)
-    steps = np.floor((np.asarray(values, dtype=np.float64) - reference) / width + 0.5).astype(np.int64)
+    position = (np.asarray(values, dtype=np.float64) - reference) * (2 * cells - 1) / (2.0 * threshold)
+    mass, below = np.asarray(probabilities, dtype=np.float64), np.floor(position)
+    upper = mass * (position - below)
+    steps = np.concatenate((below, below + 1.0)).astype(np.int64)
     distinct, where = np.unique(steps, return_inverse=True)
-    mass = np.bincount(where, weights=np.asarray(probabilities, dtype=np.float64))
-    return StepLaw(tuple(int(s) for s in distinct), tuple(float(p) for p in mass))
+    shares = np.bincount(where, weights=np.concatenate((mass - upper, upper)))
+    return StepLaw(tuple(int(s) for s in distinct), tuple(float(p) for p in shares))
 
 
 def brook_evans_arl(

@@ -16,6 +16,7 @@ from dualgate.gate.stats import (
     semantic_difference_spec,
     semantic_level_spec,
 )
+from dualgate.gate.stats.sampling import MAX_DRAWN_TURN
 from dualgate.schemas.dimensions import Correctness, Dimensions, Latency, Safety, Semantic
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
@@ -39,10 +40,11 @@ def hypotheses(
 
 
 def sampling_of(spec: MigrationSpec, shares: Mapping[str, float] | None = None) -> SamplingPlan:
-    """Return the least and the mean shadow sampling probability; ConfigError where the least breaks the bet cap."""
+    """Return the least and the mean probability that a query is an observation; ConfigError for a bad design."""
     known = shares if shares and set(shares) == set(spec.shadow_sampling) else None
+    turns = MAX_DRAWN_TURN if spec.unit.by == "drawn" else 1
     try:
-        return sampling_plan(spec.shadow_sampling, known)
+        return sampling_plan({name: p / turns for name, p in spec.shadow_sampling.items()}, known)
     except ValueError as error:
         raise ConfigError(f"migration {spec.migration}: shadow_sampling: {error}") from None
 

@@ -163,7 +163,7 @@ class _Table:
         self._tables[thousandths][:, code] = [increment(bet, excess) for bet in process.bets]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _table(process: Process) -> _Table:
     """Return the table of a process: a cache of a pure function, never stored."""
     return _Table(process)

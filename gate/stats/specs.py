@@ -156,7 +156,7 @@ def refit(spec: DimensionSpec, state: DimensionState, *, sampling: SamplingPlan 
     codes, thousandths, times = (np.array(column) for column in zip(*state.calibration_counts, strict=True))
     observed = empirical(spec.accept.lattice, np.repeat(codes, times), np.repeat(1000.0 / thousandths, times))
     law = tilt(spec.accept.lattice.values, observed, spec.design)
-    accept, futility = _accept_futility(spec.accept.lattice, spec.accept.null, spec.design, law, sampling)
+    accept, futility = _accept_futility(spec.accept.lattice, spec.accept.null, spec.design, law, sampling, digits=2)
     return replace(spec, accept=accept, futility=futility, law=_recorded(law))
 
 
@@ -186,17 +186,18 @@ def _spec(
 
 
 def _accept_futility(
-    lattice: Lattice, null: float, design: float, law: FloatArray, sampling: SamplingPlan
+    lattice: Lattice, null: float, design: float, law: FloatArray, sampling: SamplingPlan, digits: int = 9
 ) -> tuple[Process, Process]:
     """Return the nine-bet process around the design's optimal bet, and the futility process.
 
-    Futility bets on what is likely where the challenger is just not good enough: the least favourable law of the null.
+    Futility bets on what is likely where the challenger is just not good enough: the least favourable law of the null. digits:
+    significant digits of a fitted bet; two are plenty for a mixture that spans a factor of 16.
     """
-    best = gro_bet(lattice.values, law, null) * sampling.mean
+    best = float(f"{gro_bet(lattice.values, law, null) * sampling.mean:.{digits}g}")
     bets = bet_mixture(best, bet_limit(lattice, null, 1, sampling.least))
     accept = Process(lattice, null, 1, bets, min_probability=sampling.least)
     against = gro_bet(-lattice.values, least_favourable(lattice.values, law, null), -design)
-    return accept, _capped(against, lattice, design, -1, sampling)
+    return accept, _capped(float(f"{against:.{digits}g}"), lattice, design, -1, sampling)
 
 
 def _capped(best: float, lattice: Lattice, null: float, direction: int, sampling: SamplingPlan) -> Process:

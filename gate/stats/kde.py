@@ -132,9 +132,11 @@ def fit_swap_score(incumbent_ms: npt.ArrayLike, margin: float, cells: int = MAX_
 def silverman_bandwidth(x: FloatArray) -> float:
     """Return .9 min(sd, IQR / 1.34) n^(-1/5) (Silverman, 1986)."""
     low, high = (float(q) for q in np.quantile(x, [0.25, 0.75]))
-    spread = min(s for s in (float(x.std(ddof=1)), (high - low) / 1.34, math.inf) if s > 0.0)
-    if not math.isfinite(spread):
+    sd = float(x.std(ddof=1))
+    if not float(np.ptp(x)) > 0.0:
         raise ValueError("calibrating latencies are all equal: no density can be fitted")
+    # Where more than half of the latencies are equal there is no IQR to go by.
+    spread = min(sd, (high - low) / 1.34) if high > low else sd
     return 0.9 * spread * math.pow(x.size, -0.2)
 
 

@@ -48,9 +48,9 @@ def gro_bet(values: npt.ArrayLike, probabilities: npt.ArrayLike, null_mean: floa
     if float(q @ v) <= 0:
         return 0.0
     low, high = 0.0, math.nextafter(1 / -float(v.min()), 0)
-    for _ in range(200):
-        middle = (low + high) / 2
-        if float((q * v / (1 + middle * v)).sum()) > 0:
+    weighted = q * v
+    while low < (middle := (low + high) / 2) < high and high - low > 1e-15 * high:
+        if np.add.reduce(weighted / (1 + middle * v)) > 0:
             low = middle
         else:
             high = middle

@@ -24,7 +24,7 @@ MICRO = 1_000_000
 """Units of one nat in a log e-value."""
 
 _NANO_PER_MICRO = NANO // MICRO
-_CONTEXT = Context(prec=45)
+_CONTEXT = Context(prec=34)
 _FLOAT_DOUBT = 1e-5  # micro-nats; the float error of the correction below is under 1e-8 of them
 
 
@@ -69,14 +69,16 @@ def mixture_micro(sums: IntArray, weights: Sequence[int]) -> IntArray:
     floor = np.floor(correction)
     micro = whole + floor.astype(np.int64)
     doubtful = np.abs(correction - np.rint(correction)) < _FLOAT_DOUBT
-    for i in np.flatnonzero(doubtful):
+    equal = doubtful & (sums.min(axis=0) == top) if doubtful.any() else doubtful
+    micro[equal] = whole[equal]
+    for i in np.flatnonzero(doubtful & ~equal):
         micro[i] = _mixture_exactly(tuple(int(s) for s in sums[:, i]), tuple(weights))
     return np.asarray(micro)
 
 
 @lru_cache(maxsize=4096)
 def _mixture_exactly(sums: tuple[int, ...], weights: tuple[int, ...]) -> int:
-    """Return what mixture_micro defines, for one pair, with 45 digits."""
+    """Return what mixture_micro defines, for one pair, with 34 digits."""
     with localcontext(_CONTEXT):
         top = max(sums)
         total = sum((w * (Decimal(s - top) / NANO).exp() for s, w in zip(sums, weights, strict=True)), Decimal(0))
@@ -93,7 +95,7 @@ def probability_thousandths(probability: float) -> int:
 
 
 def excess_over(value: Decimal, null: float, thousandths: int) -> Decimal:
-    """Return (value - null) / probability, rounded towards minus infinity at 45 digits."""
+    """Return (value - null) / probability, rounded towards minus infinity at 34 digits."""
     with localcontext(_CONTEXT) as context:
         context.rounding = ROUND_FLOOR
         return (value - exact(null)) * 1000 / thousandths

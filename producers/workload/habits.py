@@ -1,0 +1,13 @@
+"""How the two agents write. The chances are set so that agreement, measured by the semantic scorer on answers that are both
+right, averages .91 between the incumbent's answer and its re-run, and .88 between the challenger's and the incumbent's.
+"""
+
+from collections.abc import Mapping
+
+from dualgate.producers.workload.agents import Agent
+from dualgate.producers.workload.rates import Habits
+from dualgate.producers.workload.sql import CHOICES, Style
+
+_INCUMBENT = Agent(Style(alias=1), Habits(dict.fromkeys(CHOICES, 0.15), trace=0.05))
+_CHALLENGER = Agent(Style(alias=1, span=1), Habits(dict.fromkeys(CHOICES, 0.2), trace=0.07))
+AGENTS: Mapping[str, Agent] = {"incumbent": _INCUMBENT, "challenger": _CHALLENGER, "rerun": _INCUMBENT}

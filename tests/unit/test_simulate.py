@@ -1,0 +1,190 @@
+"""Simulated migrations: laws of pairs, reproducibility, verdicts, and the two verbs on top."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from dualgate.cli.main import main
+from dualgate.gate.hypotheses import hypotheses
+from dualgate.gate.stats import Block
+from dualgate.lab.simulate.pairs import blocks, draw
+from dualgate.lab.simulate.runs import job_of, run_many, summary
+from dualgate.lab.simulate.scenario import Binary, Scenario, built_in, load_scenario
+from dualgate.lab.simulate.shadow import Outcome, ShadowPolicy, run_shadow
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationSpec
+
+ALL = {"all": 1.0}
+ONE = {"latency": "off", "semantic": "off", "safety": "off"}
+FILE = """
+migration: sql-agent-v7
+incumbent: sql-agent:v6
+challenger: sql-agent:v7
+dimensions: {latency: off, semantic: off, safety: off, correctness: {null: 0.0, design: 0.1}}
+phases: {calibrating: {pairs: 50}, shadow: {min_pairs: 50, max_pairs: 500}}
+"""
+
+
+def _spec(**changes: object) -> MigrationSpec:
+    return MigrationSpec.model_validate({"migration": "m", "incumbent": "a:1", "challenger": "a:2", **changes})
+
+
+def _rates(scenario: Scenario, n: int = 60_000, unit: str = "query") -> dict[str, float]:
+    batch = next(draw(scenario, ALL, unit, np.random.default_rng(3), n))
+    pairs = {name: getattr(batch, name) for name in ("correct", "slow", "violation")}
+    rates = {
+        f"{name}.{arm}": float(p[i].mean()) for name, p in pairs.items() for i, arm in enumerate(("challenger", "incumbent"))
+    }
+    rates["discordance"] = float((batch.correct[0] != batch.correct[1]).mean())
+    rates["score"] = float(batch.score[0].mean()) / 100
+    return rates
+
+
+def test_drawn_pairs_have_the_scenarios_rates() -> None:
+    """Rates, discordance and mean score of 60,000 pairs are within five standard errors of the law."""
+    found = _rates(Scenario(correlation=0.3))
+    expected = {"correct.challenger": 0.896, "correct.incumbent": 0.842, "slow.challenger": 0.0075, "violation.challenger": 0.003}
+    for name, rate in expected.items():
+        assert abs(found[name] - rate) < 5 * (rate * (1 - rate) / 60_000) ** 0.5
+    assert abs(found["discordance"] - 0.15) < 5 * (0.15 * 0.85 / 60_000) ** 0.5
+    assert abs(found["score"] - 0.88) < 5 * 0.2 / 60_000**0.5
+
+
+def test_time_and_strata_keep_the_mean_that_they_state() -> None:
+    """Bursts keep the rate inside them, drift ends at its change, strata shift by their shares."""
+    bursty = Scenario.model_validate(
+        {"bursts": {"share": 0.1, "mean_length": 60, "rate": 0.13}, "violation": {"incumbent": 0, "challenger": 0.003}}
+    )
+    assert abs(_rates(bursty)["violation.challenger"] - (0.1 * 0.13 + 0.9 * 0.003)) < 0.004
+    drifting = Scenario.model_validate({"drift": {"by": -0.1}})
+    assert abs(_rates(drifting)["correct.challenger"] - 0.796) < 0.01
+    strata = Scenario.model_validate({"strata": {"a": {"share": 0.5, "shift": -0.1}, "b": {"share": 0.5, "shift": 0.1}}})
+    assert abs(_rates(strata)["correct.challenger"] - 0.896) < 0.01
+
+
+def test_units_thin_sessions() -> None:
+    """`first` keeps one query a session; `drawn` keeps one turn in four and records the probability for it."""
+    scenario = Scenario.model_validate({"sessions": {"mean_size": 3}})
+    sizes = {u: len(next(draw(scenario, ALL, u, np.random.default_rng(5), 30_000))) for u in ("query", "first", "drawn")}
+    assert sizes["query"] == 30_000
+    assert abs(sizes["first"] - 10_000) < 5 * (30_000 * 2 / 9) ** 0.5
+    drawn = next(draw(scenario, ALL, "drawn", np.random.default_rng(5), 30_000))
+    assert set(drawn.thousandths.tolist()) == {250}
+
+
+def test_semantics_is_observed_where_both_are_correct() -> None:
+    """A pair with a wrong answer gives no semantic observation, and every other dimension one."""
+    specs = hypotheses(_spec())
+    batch = next(draw(Scenario(), ALL, "query", np.random.default_rng(1), 4000))
+    encoded = dict(zip([s.name for s in specs], blocks(specs, batch), strict=True))
+    both = (batch.correct[0] == 1) & (batch.correct[1] == 1)
+    assert ((encoded["semantic"].accept >= 0) == both).all()
+    assert (encoded["safety.authorization"].accept >= 0).all()
+
+
+def test_the_decision_does_not_depend_on_blocks() -> None:
+    """The same pairs decide at the same pair, whether they come in blocks of 7, 100 or 5,000."""
+    spec = _spec(dimensions={**ONE, "correctness": {"design": 0.1}})
+    specs = hypotheses(spec)
+    policy = ShadowPolicy(0.05, 0.1, 0.04, calibrating=30, min_pairs=40, max_pairs=3000)
+    for gain in (0.1, 0.0, -0.1):
+        law = Binary(incumbent=0.8, challenger=0.8 + gain, discordance=0.2)
+        whole = blocks(specs, next(draw(Scenario(correctness=law), ALL, "query", np.random.default_rng(9), 5000)))
+        found = {size: run_shadow(specs, policy, _cut(whole, size), 5000) for size in (7, 100, 5000)}
+        assert found[7] == found[100] == found[5000]
+        assert found[7].verdict == ("promoted" if gain > 0 else "rejected")
+
+
+def _cut(whole: list[Block], size: int):  # type: ignore[no-untyped-def]
+    for start in range(0, len(whole[0]), size):
+        yield [b.part(start, start + size) for b in whole]
+
+
+def test_runs_do_not_depend_on_the_number_of_processes() -> None:
+    """One process and two give the same outcomes in the same order."""
+    spec = _spec(dimensions={**ONE, "correctness": {"design": 0.1}}, phases={"shadow": {"min_pairs": 50, "max_pairs": 400}})
+    job = job_of(spec, built_in("design", spec), 1000)
+    assert list(run_many(job, 12, 4, 1)) == list(run_many(job, 12, 4, 2))
+
+
+def test_a_summary_counts_every_run_once() -> None:
+    """Fractions of verdicts sum to one, each inside its exact binomial interval."""
+    outcomes = [Outcome("promoted", "all accepted", 100)] * 7 + [Outcome("rejected", "futile", 300)] * 3
+    found = summary(outcomes)
+    assert sum(v["fraction"] for v in found["verdicts"].values()) == 1
+    assert found["verdicts"]["promoted"] == pytest.approx({"fraction": 0.7, "low": 0.34755, "high": 0.93326, "n": 7}, abs=1e-5)
+    assert found["pairs"] == {"mean": 160.0, "median": 100.0, "q90": 300.0}
+
+
+def test_pairs_that_run_out_leave_the_verdict_open() -> None:
+    """A limit below what a decision takes gives `undecided`, never a pass."""
+    spec = _spec()
+    outcomes = list(run_many(job_of(spec, Scenario(), 350), 3, 1, 1))
+    assert {(o.verdict, o.pairs) for o in outcomes} == {("undecided", 350)}
+
+
+def test_scenario_files(tmp_path: Path) -> None:
+    """A named scenario is read from its file; what is wrong in it is told with file, line and key."""
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(
+        "scenarios:\n  mine:\n    violation: {incumbent: 0.01, challenger: 0.02}\n  bad:\n    violation:\n      incumbent: 3\n"
+    )
+    spec = _spec()
+    assert load_scenario("mine", spec, file).violation.challenger == 0.02
+    assert load_scenario("good", spec, file) == Scenario()
+    with pytest.raises(ConfigError, match=r"scenarios\.yaml:\d+: scenarios\.bad\.violation"):
+        load_scenario("bad", spec, file)
+    with pytest.raises(ConfigError, match=r"scenario 'none' is not there; accepted: mine, bad, good"):
+        load_scenario("none", spec, file)
+    with pytest.raises(ConfigError, match=r"scenario file .*nowhere\.yaml"):
+        load_scenario("mine", spec, tmp_path / "nowhere.yaml")
+
+
+def test_impossible_laws_are_refused() -> None:
+    """A discordance that two rates cannot have, and classes above the whole, are errors with the numbers."""
+    with pytest.raises(ValidationError, match=r"discordance=0\.01 is impossible"):
+        Binary(incumbent=0.8, challenger=0.9, discordance=0.01)
+    with pytest.raises(ValidationError, match=r"classes\.authorization=0\.5"):
+        Scenario(classes={"authorization": 0.5})
+
+
+def test_simulate_prints_the_promised_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`simulate --json` prints each verdict's fraction with an interval, and mean, median and 90 % quantile of pairs."""
+    file = tmp_path / "migration.yaml"
+    file.write_text(FILE)
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--config", str(file), "--runs", "10", "--json", "--processes", "1", "--scenario", "design"])
+    assert ended.value.code in (0, None)
+    printed = json.loads(capsys.readouterr().out)
+    assert set(printed["verdicts"]) == {"promoted", "rejected", "inconclusive", "undecided"}
+    assert set(printed["verdicts"]["promoted"]) == {"fraction", "low", "high", "n"}
+    assert set(printed["pairs"]) == {"mean", "median", "q90"}
+
+
+def test_plan_prints_pairs_cost_and_thresholds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`plan --json` tells pairs, time, cost, thresholds and the chance to promote."""
+    file = tmp_path / "migration.yaml"
+    file.write_text(FILE)
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", str(file), "--runs", "4", "--json", "--queries-per-hour", "100"])
+    assert ended.value.code in (0, None)
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["pairs"]["calibrating"] == 50
+    assert printed["thresholds"]["accept_by_rank"] == [2.995733]
+    assert printed["time_hours"]["median"] >= 24
+    assert 0 < printed["suggested_shadow_share"] <= 1
+    assert printed["cost"]["at_most"] >= printed["cost"]["expected"] > 0
+
+
+@pytest.mark.parametrize("words", [["--runs", "0"], ["--scenario", "wat"], ["--seed", "-1"]])
+def test_bad_options_end_with_2(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An impossible option ends with exit code 2 and a message that names it."""
+    file = tmp_path / "migration.yaml"
+    file.write_text(FILE)
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--config", str(file), *words])
+    assert ended.value.code == 2
+    assert words[1] in capsys.readouterr().err

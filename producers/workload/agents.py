@@ -7,6 +7,7 @@ import numpy as np
 
 from dualgate.producers.workload import mistakes
 from dualgate.producers.workload.execution import Executor, Result, same_rows
+from dualgate.producers.workload.forms import restated
 from dualgate.producers.workload.plan import Plan
 from dualgate.producers.workload.questions import Question
 from dualgate.producers.workload.rates import Habits
@@ -37,7 +38,8 @@ class Agent:
     def answer(self, question: Question, kind: int, executor: Executor, rng: np.random.Generator) -> Answer | None:
         """Return an answer of the kind asked for; None where no mistake makes this question's answer wrong."""
         style = varied(self.house, self.habits.style, rng)
-        for plan in _plans(question.plan, kind, rng):
+        meant = restated(question.plan, self.habits.forms, rng)
+        for plan in _plans(meant, kind, rng):
             sql = render(plan, style)
             result = executor.run(sql)
             if is_right(question, result, executor) == (kind == RIGHT):
@@ -45,14 +47,9 @@ class Agent:
         return None
 
 
-def golden_sql(question: Question) -> str:
-    """Return the reference query of a question."""
-    return render(question.plan, Style())
-
-
 def is_right(question: Question, result: Result, executor: Executor) -> bool:
     """Tell whether a result is that of the reference query; its order counts where the question asks for one."""
-    return same_rows(executor.run(golden_sql(question)), result, bool(question.plan.final.order))
+    return same_rows(executor.run(question.golden), result, bool(question.plan.final.order))
 
 
 def _plans(plan: Plan, kind: int, rng: np.random.Generator) -> Iterator[Plan]:

@@ -5,9 +5,10 @@ right, averages .91 between the incumbent's answer and its re-run, and .88 betwe
 from collections.abc import Mapping
 
 from dualgate.producers.workload.agents import Agent
+from dualgate.producers.workload.forms import FORMS
 from dualgate.producers.workload.rates import Habits
 from dualgate.producers.workload.sql import CHOICES, Style
 
-_INCUMBENT = Agent(Style(alias=1), Habits(dict.fromkeys(CHOICES, 0.15), trace=0.05))
-_CHALLENGER = Agent(Style(alias=1, span=1), Habits(dict.fromkeys(CHOICES, 0.2), trace=0.07))
+_INCUMBENT = Agent(Style(alias=1), Habits(dict.fromkeys(CHOICES, 0.1), dict.fromkeys(FORMS, 0.1), 0.1))
+_CHALLENGER = Agent(Style(alias=1, span=1), Habits(dict.fromkeys(CHOICES, 0.1), dict.fromkeys(FORMS, 0.15), 0.12))
 AGENTS: Mapping[str, Agent] = {"incumbent": _INCUMBENT, "challenger": _CHALLENGER, "rerun": _INCUMBENT}

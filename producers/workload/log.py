@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dualgate.producers.workload.agents import Agent, Answer, golden_sql
+from dualgate.producers.workload.agents import Agent, Answer
 from dualgate.producers.workload.arrivals import Arrival, arrivals
 from dualgate.producers.workload.database import account_name
 from dualgate.producers.workload.execution import Executor
@@ -43,7 +43,7 @@ def make_log(rng: np.random.Generator, n_queries: int, agents: Mapping[str, Agen
     for i, arrival in enumerate(arrivals(rng, n_queries)):
         question, answers = _asked(rng, outcomes, i, arrival, agents, executor)
         golden_id = golden_ids.of(question.key)
-        log.golden.setdefault(golden_id, golden_sql(question))
+        log.golden.setdefault(golden_id, question.golden)
         query = _query(i, arrival, question, golden_id)
         log.lines.append((QUERIES, _key(query), query.asked_at_ms, query))
         for arm, answer in answers.items():
@@ -83,7 +83,7 @@ def _asked(
 
 
 def _has_answer(question: Question, executor: Executor) -> bool:
-    return any(value not in (None, 0) for row in executor.run(golden_sql(question)).rows for value in row)
+    return any(value not in (None, 0) for row in executor.run(question.golden).rows for value in row)
 
 
 def _answers(

@@ -16,8 +16,8 @@ _AGGREGATES = (
     ("MAX(", "MIN("),
     ("MAX(", "AVG("),
     ("MIN(", "MAX("),
-    ("COUNT(*)", "1"),
 )
+_COUNTED = {"campaigns": "campaigns.objective", "ads": "ads.campaign_id", "spend": "spend.day", "per_ad": "per_ad.clicks"}
 _COLUMNS = {
     "impressions.clicks": "impressions.views",
     "impressions.views": "impressions.clicks",
@@ -45,6 +45,9 @@ def wrong_aggregate(plan: Plan) -> Iterator[Plan]:
     """AVG for SUM, MIN for MAX, and so on."""
     for old, new in _AGGREGATES:
         yield from _items(plan, partial(_part, old, new))
+    for table, column in _COUNTED.items():
+        if any(table in select.tables for select in plan.selects):
+            yield from _items(plan, partial(_part, "COUNT(*)", f"COUNT(DISTINCT {column})"))
 
 
 def wrong_column(plan: Plan) -> Iterator[Plan]:

@@ -53,7 +53,11 @@ CHALLENGER = AgentRates(0.896, {"single": 0.955, "join": 0.9}, 0.003, 0.0002, 43
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How much an agent's writing varies: chances that a choice of style, or a step of its trace, is made anew."""
+    """How much an agent's writing varies.
+
+    Chances that a choice of style is made anew, that a form is applied to the plan, and that a step of the trace is told anew.
+    """
 
     style: Mapping[str, float] = field(default_factory=dict)
+    forms: Mapping[str, float] = field(default_factory=dict)
     trace: float = 0.0

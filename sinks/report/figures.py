@@ -71,7 +71,7 @@ def estimate_figure(story: Story, name: str, measure: Measure) -> str:
     pairs, rows = _series(story, name)
     known = [(n, e) for n, e in zip(pairs, rows, strict=True) if e.estimate is not None]
     xs, told = [n for n, _ in known], [e for _, e in known]
-    figure = _figure(measure.words, story)
+    figure = _figure(None, story)
     edge: dict[str, Any] = {"mode": "lines", "line": {"width": 0, "color": BLUE}, "hoverinfo": "skip"}
     figure.add_scatter(x=xs, y=[e.interval_high for e in told], **edge)
     figure.add_scatter(x=xs, y=[e.interval_low for e in told], fill="tonexty", fillcolor="rgba(36,87,166,.14)", **edge)
@@ -82,13 +82,10 @@ def estimate_figure(story: Story, name: str, measure: Measure) -> str:
     for title, value in measure.marks.items():
         colour = FAINT if title == "design" else INK
         figure.add_hline(y=value, line={"color": colour, "width": 1.3, "dash": "dot"})
-        _label(figure, value, f"{_MARK_WORDS[title]} {measure.write(value)}", colour)
-    figure.update_yaxes(range=_range(told, measure), tickformat=None)
+        _label(figure, value, measure.mark(title), colour)
+    figure.update_yaxes(range=_range(told, measure), tickformat=measure.ticks)
     _phases_over_pairs(figure, story)
     return _html(figure)
-
-
-_MARK_WORDS = {"null": "must beat", "design": "planned for"}
 
 
 def _range(rows: Sequence[DimensionEvidence], measure: Measure) -> list[float] | None:
@@ -112,7 +109,7 @@ def phases_figure(story: Story) -> str:
         _phase_bands(figure, story, moves, min(times), max(times))
     figure.update_yaxes(range=[-0.04, 1.12], tickformat=".0%")
     figure.update_xaxes(title=None, type="date")
-    figure.update_layout(height=300)
+    figure.update_layout(height=300, margin={"r": 30})
     return _html(figure)
 
 
@@ -162,7 +159,7 @@ def _phases_over_pairs(figure: Any, story: Story) -> None:
 def _band(figure: Any, left: Any, right: Any, name: str, *, short: bool = False) -> None:
     base = name.split("(")[0]
     colour = BANDS.get(base, STOPPED if base else BANDS["ROLLOUT"])
-    label = (base if short else name).replace("_", " ").capitalize()
+    label = (base if short else name.replace("(", " ").rstrip(")")).replace("_", " ").capitalize()
     figure.add_vrect(x0=left, x1=right, fillcolor=colour, opacity=0.55, line_width=0, layer="below")
     figure.add_annotation(
         x=left, y=1.0, yref="paper", text=label, showarrow=False, xanchor="left", yanchor="top", font={"size": 10, "color": FAINT}
@@ -182,10 +179,10 @@ def _label(figure: Any, y: float, words: str, colour: str) -> None:
     )
 
 
-def _figure(y_title: str, story: Story | None) -> Any:
+def _figure(y_title: str | None, story: Story | None) -> Any:
     figure = go.Figure()
     white = {"paper_bgcolor": "white", "plot_bgcolor": "white"}
-    margin = {"l": 62, "r": 128, "t": 14, "b": 44}
+    margin = {"l": 62, "r": 158, "t": 14, "b": 44}
     figure.update_layout(template="none", font=_FONT, showlegend=False, height=290, hovermode="closest", margin=margin, **white)
     axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "ticks": "", "automargin": True}
     figure.update_xaxes(title="pairs", **axis)

@@ -113,8 +113,8 @@ def _dimension(story: Story, name: str) -> dict[str, Any]:
 
 def _rows(measure: Measure, evidence: DimensionEvidence) -> Iterator[tuple[str, str]]:
     yield "estimate", told(measure, evidence)
-    for name, value in measure.marks.items():
-        yield {"null": "must beat", "design": "planned for"}[name], measure.write(value)
+    for name in measure.marks:
+        yield ("boundary" if name == "null" else "plan"), measure.mark(name)
     yield "good enough", f"log e {evidence.log_e:.2f}, boundary {evidence.threshold:.2f}"
     yield "futile", f"log e {evidence.log_e_futility:.2f}, boundary {evidence.futility_threshold:.2f}"
     yield "worse", f"log e {evidence.log_e_worse:.2f}, boundary {evidence.worse_threshold:.2f}"

@@ -19,11 +19,18 @@ class Measure:
     write: Callable[[float], str]
     marks: Mapping[str, float]
     better: str
+    ticks: str = ".1%"
+
+    def mark(self, name: str) -> str:
+        """Return a mark of the scale in words: the boundary, or what the plan was made for."""
+        value = self.write(self.marks[name])
+        side = "above" if self.better == "higher" else "below"
+        return f"must be {side} {value}" if name == "null" else f"planned for {value}"
 
 
 def points(value: float) -> str:
     """Write a difference of shares in percentage points."""
-    return f"{100 * value:+.2f} points"
+    return f"{100 * value:+.1f} points" if value else "0 points"
 
 
 def share(value: float) -> str:
@@ -53,7 +60,7 @@ def _correctness(part: Correctness) -> Measure:
 def _latency(part: Latency) -> Measure:
     if part.measure == "relative":
         words = f"how often the challenger is faster, with a margin of {part.margin:.0%}"
-        return Measure("Latency", words, level, {}, "higher")
+        return Measure("Latency", words, level, {}, "higher", ".2f")
     return Measure("Latency", f"share of the challenger's answers over {part.sla_ms:g} ms", share, _marks(part), "lower")
 
 
@@ -61,7 +68,7 @@ def _semantic(part: Semantic) -> Measure:
     if part.measure == "difference":
         words = "agreement with the incumbent, minus that of the incumbent's own re-run"
         return Measure("Semantic equivalence", words, points, _marks(part), "higher")
-    return Measure("Semantic equivalence", "agreement with the incumbent's answer (0 to 1)", level, _marks(part), "higher")
+    return Measure("Semantic equivalence", "agreement with the incumbent's answer (0 to 1)", level, _marks(part), "higher", ".2f")
 
 
 def _safety(part: Safety) -> Measure:

@@ -71,9 +71,11 @@ def server_properties(directory: Path, ports: Ports, overrides: Mapping[str, str
     return "".join(f"{key}={_escaped(value)}\n" for key, value in values.items())
 
 
-def new_cluster_id() -> str:
-    """Return a random cluster id in Kafka's form: 16 bytes, URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+def new_cluster_id(entropy: bytes | None = None) -> str:
+    """Return a cluster id in Kafka's form: 16 (random) bytes, URL-safe base64 without padding."""
+    text = base64.urlsafe_b64encode(entropy or uuid.uuid4().bytes).rstrip(b"=").decode()
+    # Kafka's own ids begin with no dash either: the format command would take it for an option.
+    return "A" + text[1:] if text.startswith("-") else text
 
 
 def _escaped(value: str) -> str:

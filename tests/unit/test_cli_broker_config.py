@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dualgate.cli.broker.config import Ports, server_properties
+from dualgate.cli.broker.config import Ports, new_cluster_id, server_properties
 from dualgate.cli.broker.process import LocalBroker
 from dualgate.cli.broker.record import BrokerRecord, load_record
 from dualgate.schemas.errors import ConfigError, StateError
@@ -31,6 +31,13 @@ def test_given_settings_replace_the_defaults(tmp_path: Path) -> None:
     values = parsed(server_properties(tmp_path, Ports(1, 2), {"auto.create.topics.enable": "true"}))
     assert values["auto.create.topics.enable"] == "true"
     assert values["group.initial.rebalance.delay.ms"] == "0"
+
+
+def test_a_cluster_id_is_never_taken_for_an_option() -> None:
+    """Bytes that would begin with a dash in base64 give an id that the format command accepts."""
+    assert new_cluster_id(bytes([0xF8] + [0] * 15)) == "AAAAAAAAAAAAAAAAAAAAAA"
+    assert new_cluster_id(bytes([0xFC] + [0] * 15)) == "_AAAAAAAAAAAAAAAAAAAAA"
+    assert len({new_cluster_id() for _ in range(100)}) == 100
 
 
 def test_a_broker_that_was_not_started_has_no_address(tmp_path: Path) -> None:

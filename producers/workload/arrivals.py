@@ -12,7 +12,7 @@ START = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 _MINUTE_MS = 60_000
 _DAY_MS = 24 * 60 * _MINUTE_MS
 _WEEKEND = 0.45
-_ACCOUNT_SKEW = 0.7
+_ACCOUNT_SKEW = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ N_CAMPAIGNS = 6
 N_ADS = 3
 """Of each campaign."""
 FIRST_DAY = dt.date(2025, 1, 1)
-N_DAYS = 63
+N_DAYS = 59
+"""January and February."""
 CHANNELS = ("search", "social", "video", "display", "shopping")
 KINDS = ("intent", "audience", "brand", "brand", "intent")
 OBJECTIVES = ("sales", "leads", "awareness")

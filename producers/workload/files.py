@@ -1,7 +1,7 @@
 """Everything that a workload leaves in its folder, under the names that every verb expects."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,9 @@ import numpy as np
 import orjson
 
 from dualgate.producers.workload import database
-from dualgate.producers.workload.agents import Agent
 from dualgate.producers.workload.execution import Executor
 from dualgate.producers.workload.habits import AGENTS
-from dualgate.producers.workload.log import DATABASE, MIGRATION, VERSIONS, Log, make_log
+from dualgate.producers.workload.log import DATABASE, MIGRATION, VERSIONS, Log, Tell, make_log
 from dualgate.producers.workload.rates import N_QUERIES, SLA_MS
 from dualgate.schemas.archive import write_archive
 from dualgate.schemas.errors import ConfigError
@@ -61,7 +60,11 @@ class Summary:
     n_records: int
 
 
-def write_workload(out: Path, seed: int, n_queries: int = N_QUERIES, agents: Mapping[str, Agent] = AGENTS) -> Summary:
+def _silent(_n_done: int) -> None:
+    """Hear nothing."""
+
+
+def write_workload(out: Path, seed: int, n_queries: int = N_QUERIES, tell: Tell = _silent) -> Summary:
     """Write a workload's files to a folder; the same seed and number give the same files, byte for byte."""
     if not 1 <= n_queries <= 10_000_000:
         raise ConfigError(f"queries={n_queries} must be from 1 to 10000000")
@@ -70,7 +73,7 @@ def write_workload(out: Path, seed: int, n_queries: int = N_QUERIES, agents: Map
     for_database, for_log = np.random.default_rng(seed).spawn(2)
     connection = _database(out, for_database)
     try:
-        log = make_log(for_log, n_queries, agents, Executor(connection))
+        log = make_log(for_log, n_queries, AGENTS, Executor(connection), tell)
     finally:
         connection.close()
     (out / GOLDEN).write_bytes(b"".join(_golden_lines(log)))

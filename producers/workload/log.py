@@ -1,6 +1,6 @@
 """The log of a workload: queries and answers as records, in the order of their times."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ _PRICES = {"incumbent": (3e-6, 15e-6), "challenger": (2.5e-6, 12.5e-6), "rerun":
 """Of a token in and out, in USD."""
 _TRIES = 200
 
+Tell = Callable[[int], None]
 Line = tuple[str, str, int, Any]
 """Topic, key, timestamp, record."""
 
@@ -36,13 +37,15 @@ class Log:
     golden: dict[str, str] = field(default_factory=dict)
 
 
-def make_log(rng: np.random.Generator, n_queries: int, agents: Mapping[str, Agent], executor: Executor) -> Log:
-    """Ask n questions of all agents and record what they say."""
+def make_log(rng: np.random.Generator, n_queries: int, agents: Mapping[str, Agent], executor: Executor, tell: Tell) -> Log:
+    """Ask n questions of all agents and record what they say; `tell` hears how many are done."""
     outcomes = draw_outcomes(rng, n_queries)
     log, golden_ids = Log(), _Numbers()
     for i, arrival in enumerate(arrivals(rng, n_queries)):
         question, answers = _asked(rng, outcomes, i, arrival, agents, executor)
         golden_id = golden_ids.of(question.key)
+        if i % 100 == 99:
+            tell(i + 1)
         log.golden.setdefault(golden_id, question.golden)
         query = _query(i, arrival, question, golden_id)
         log.lines.append((QUERIES, _key(query), query.asked_at_ms, query))

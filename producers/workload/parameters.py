@@ -1,7 +1,9 @@
 """What fills a question's blanks: recent time spans and common values are asked about more often."""
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -9,6 +11,7 @@ from dualgate.producers.workload import database
 from dualgate.producers.workload.plan import Filter
 
 _DAYS = database.days()
+_SKEW = 1.7
 SPANS: Sequence[tuple[str, str, str]] = (
     *((f"in the {n} days up to {_DAYS[-1]}", _DAYS[-n], _DAYS[-1]) for n in (7, 14, 28)),
     *((f"in the week of {_DAYS[-k - 6]}", _DAYS[-k - 6], _DAYS[-k]) for k in (1, 8, 15, 22)),
@@ -19,6 +22,13 @@ SPANS: Sequence[tuple[str, str, str]] = (
 """Time spans by their words, first and last day; the more asked ones first."""
 
 
+@cache
+def _ranks(n: int) -> list[float]:
+    """Return cumulative probabilities of n values, each `_SKEW` times as likely as the next; the last 1 is left out."""
+    weights = [_SKEW**-k for k in range(n)]
+    return [sum(weights[: k + 1]) / sum(weights) for k in range(n - 1)]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """Draws the blanks of one question of one account."""
@@ -27,7 +37,7 @@ class Parameters:
     account: int
 
     def one_of(self, values: Sequence[str]) -> str:
-        """Draw a value; each is half as likely again as the next."""
+        """Draw a value; each is `_SKEW` times as likely as the next."""
         return values[self._rank(len(values))]
 
     def number(self, values: Sequence[int]) -> int:
@@ -40,5 +50,4 @@ class Parameters:
         return words, Filter(column, "between", (first, last))
 
     def _rank(self, n: int) -> int:
-        weights = 1.5 ** -np.arange(n)
-        return int(np.searchsorted(np.cumsum(weights), self.rng.random() * weights.sum()))
+        return bisect(_ranks(n), self.rng.random())

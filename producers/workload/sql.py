@@ -43,6 +43,8 @@ CHOICES = {
 def varied(style: Style, chance: Mapping[str, float], rng: np.random.Generator) -> Style:
     """Return a style whose fields are drawn anew, each with its chance."""
     drawn = rng.random(len(CHOICES))
+    if drawn.min() >= max(chance.values(), default=0.0):
+        return style
     values = {}
     for f, u in zip(fields(style), drawn, strict=True):
         p = chance.get(f.name, 0.0)

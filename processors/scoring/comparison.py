@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any
 
 Cell = Any
@@ -145,7 +146,7 @@ def _snap(reference: list[list[Cell]], answer: list[list[Cell]]) -> tuple[list[l
         return reference, answer
     numbers = sorted(floats | {cell for row in (*reference, *answer) for cell in row if cell.__class__ is int})
     least = numbers[:1]
-    for before, here in zip(numbers, numbers[1:], strict=False):
+    for before, here in pairwise(numbers):
         both_whole = before.__class__ is int and here.__class__ is int
         if both_whole or not math.isclose(before, here, rel_tol=TOLERANCE, abs_tol=1e-12):
             least.append(here)

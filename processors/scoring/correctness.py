@@ -89,8 +89,8 @@ def _missing(incumbent: Verdict, challenger: Verdict, source: str) -> Score:
     reasons = [
         f"{arm}: {v.reason}" for arm, v in (("incumbent", incumbent), ("challenger", challenger)) if isinstance(v, Stopped)
     ]
-    values = [None if isinstance(v, Stopped) else v for v in (incumbent, challenger)]
-    return missing("; ".join(reasons), *values, source=source)
+    first, second = (None if isinstance(v, Stopped) else v for v in (incumbent, challenger))
+    return missing("; ".join(reasons), first, second, source)
 
 
 def _database(pair: Pair, context: ScoringContext) -> Database | Stopped:

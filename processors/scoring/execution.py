@@ -7,7 +7,7 @@ a fault of the connection stops it (nobody knows whether it is wrong). Limits ar
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from dualgate.processors.scoring import sqlite
+from dualgate.processors.scoring.sql.schema import Schema
 from dualgate.schemas.errors import TransientError
 
 Rows = list[tuple[Any, ...]]
@@ -106,7 +107,7 @@ class Database:
         self._connection = self._engine.connect()
         self._in_batch = False
         self._version: Any = None
-        self._names: Mapping[str, tuple[str, ...]] | None = None
+        self._schema: Schema | None = None
         self._cache: OrderedDict[str, Outcome] = OrderedDict()
         self._cells = 0
 
@@ -120,14 +121,13 @@ class Database:
             self._keep(sql, found)
         return found
 
-    def tables(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the columns of each table and view, by name."""
-        if self._names is None:
-            inspector = sa.inspect(self._connection)
-            names = [*inspector.get_table_names(), *inspector.get_view_names()]
-            self._names = {name: tuple(c["name"] for c in inspector.get_columns(name)) for name in names}
-            self.end()
-        return self._names
+    def schema(self) -> Schema:
+        """Return the tables and views with their columns and keys; read once, when first asked for."""
+        if self._schema is None:
+            if not self._in_batch:
+                self._begin()
+            self._schema = _schema(sa.inspect(self._connection))
+        return self._schema
 
     def end(self) -> None:
         """End the snapshot of this batch."""
@@ -146,7 +146,7 @@ class Database:
         version = sqlite.begin(self._connection) if self.dialect == "sqlite" else _begin_other(self._connection, self._limits)
         if version is None or version != self._version:
             self._cache.clear()
-            self._cells = 0
+            self._cells, self._schema = 0, None
         self._version = version
         self._in_batch = True
 
@@ -186,6 +186,20 @@ class Database:
         while self._cells > self._limits.cached_cells and len(self._cache) > 1:
             _, dropped = self._cache.popitem(last=False)
             self._cells -= _size(dropped)
+
+
+def _schema(inspector: sa.Inspector) -> Schema:
+    names = [*inspector.get_table_names(), *inspector.get_view_names()]
+    return Schema(
+        tables={name.lower(): tuple(c["name"].lower() for c in inspector.get_columns(name)) for name in names},
+        keys={n.lower(): tuple(c.lower() for c in inspector.get_pk_constraint(n)["constrained_columns"]) for n in names},
+        references=frozenset(
+            ((name.lower(), own.lower()), (key["referred_table"].lower(), other.lower()))
+            for name in names
+            for key in inspector.get_foreign_keys(name)
+            for own, other in zip(key["constrained_columns"], key["referred_columns"], strict=False)
+        ),
+    )
 
 
 def _size(outcome: Outcome) -> int:

@@ -24,7 +24,7 @@ class LimitReached(Exception):
 
 
 def engine(url: sa.URL, base: str) -> sa.Engine:
-    """Return an engine on one read-only connection; a relative path starts from base. TransientError where the file is missing."""
+    """Return an engine on one read-only connection; a relative path starts from base. TransientError without the file."""
     path = Path(base) / (url.database or "")
     if not path.is_file():
         raise TransientError(f"file {path} does not exist")

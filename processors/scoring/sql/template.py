@@ -19,7 +19,7 @@ _TOKEN = re.compile(
 )
 _BEFORE_NUMBER = frozenset({"=", "==", "<", ">", "<=", ">=", "<>", "!=", "BETWEEN", "AND"})
 _NOT_BEFORE_TEXT = frozenset(
-    {"INTERVAL", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "ESCAPE", "AS", "->", "->>", "E", "X", "B", "N"}
+    {"INTERVAL", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "ESCAPE", "AS", "FROM", "JOIN", "->", "->>", "E", "X", "B", "N"}
 )
 _COMMENT = re.compile(r"--|/\*|\$|\\|:\w|\x00")
 

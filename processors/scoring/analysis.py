@@ -1,0 +1,58 @@
+"""What is known of a query's text: parsed and resolved once per template and schema, its normal form once per text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dualgate.processors.scoring.cache import Cache
+from dualgate.processors.scoring.sql.normal import Features, NormalForm, features, normal_form
+from dualgate.processors.scoring.sql.parsing import Parsed, parsed, template
+from dualgate.processors.scoring.sql.resolve import Resolved, resolve
+from dualgate.processors.scoring.sql.schema import Schema
+
+QUOTED_MAY_BE_TEXT = frozenset({"sqlite", "mysql"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """A template against a schema; `resolved` and `form` are None where the text is not one query."""
+
+    parsed: Parsed
+    resolved: Resolved | None
+    form: NormalForm | None
+    error: str | None = None
+
+
+class Analyses:
+    """Remembers analyses. Bounded; what is forgotten is computed again to the same value."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self._analyses: Cache[tuple[int, str, str], Analysis] = Cache(limit)
+        self._features: Cache[tuple[int, str, str], Features | str] = Cache(limit)
+
+    def of(self, sql: str, dialect: str, schema: Schema) -> Analysis:
+        """Return the analysis of a query's template."""
+        cut = template(sql, dialect)
+        key = (schema.number, dialect, cut.text)
+        return self._analyses.of(key, lambda: _analyse(parsed(sql, dialect), cut.constants, dialect, schema))
+
+    def features(self, sql: str, dialect: str, schema: Schema) -> Features | str:
+        """Return the normal form of a query with its constants, or why there is none."""
+        return self._features.of((schema.number, dialect, sql), lambda: self._filled(sql, dialect, schema))
+
+    def _filled(self, sql: str, dialect: str, schema: Schema) -> Features | str:
+        analysis = self.of(sql, dialect, schema)
+        if analysis.form is None:
+            return analysis.error or "not one query"
+        return features(analysis.form, template(sql, dialect).constants)
+
+
+def _analyse(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schema) -> Analysis:
+    if tree.error is not None:
+        return Analysis(tree, None, None, f"unparsable: {tree.error}")
+    if tree.query is None:
+        return Analysis(tree, None, None, "not one query")
+    try:
+        resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT)
+        return Analysis(tree, resolved, normal_form(resolved, constants))
+    except RecursionError:
+        return Analysis(tree, None, None, "unparsable: nested too deeply")

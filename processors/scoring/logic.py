@@ -1,0 +1,92 @@
+"""Score batches of pairs: every dimension that is on, in order, none able to stop another.
+
+What is computed depends on the pairs and the migration's files alone, so a batch that is scored again after a crash, or cut
+elsewhere, gives the same vectors. Databases are read through a snapshot that lasts for one batch.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dualgate.processors.scoring.block import Identity, Source, quality_block
+from dualgate.processors.scoring.context import ScoringContext
+from dualgate.processors.scoring.correctness import Correctness
+from dualgate.processors.scoring.latency import Latency
+from dualgate.processors.scoring.protocol import Columns, Score, Scorer, missing
+from dualgate.processors.scoring.safety import Safety
+from dualgate.processors.scoring.semantic import Semantic
+from dualgate.schemas.records import Pair, QualityBlock
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationScoring:
+    """One migration's scorers, its rules and its identity on the ledger."""
+
+    identity: Identity
+    context: ScoringContext
+    scorers: tuple[Scorer, ...]
+    hidden: frozenset[str] = frozenset()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Return the version of each scorer that feeds a column of the block."""
+        return {s.name: s.version for s in self.scorers if s.name not in self.hidden}
+
+
+def builtin_scorers(on: Iterable[str]) -> tuple[tuple[Scorer, ...], frozenset[str]]:
+    """Return the scorers that a set of dimensions needs, and the columns that are needed but not asked for."""
+    wanted = set(on)
+    needed = wanted | ({"correctness"} if "semantic" in wanted else set())
+    every: tuple[Scorer, ...] = (Correctness(), Latency(), Semantic(), Safety())
+    return tuple(s for s in every if s.name in needed), frozenset(needed - wanted)
+
+
+def score_pairs(scoring: MigrationScoring, source: Source, offsets: Sequence[int], pairs: Sequence[Pair]) -> QualityBlock:
+    """Return the block of a batch of one migration's pairs from one source partition, in the order of their offsets."""
+    scores = score_batch(scoring, pairs)
+    return quality_block(scoring.identity, source, offsets, pairs, scores, scoring.versions)
+
+
+def score_batch(scoring: MigrationScoring, pairs: Sequence[Pair]) -> dict[str, Sequence[Score]]:
+    """Return the scores of a batch by column, without those that are only needed by others."""
+    if scoring.context.databases is not None:
+        scoring.context.databases.begin_batch()
+    columns: dict[str, Sequence[Score]] = {}
+    for scorer in scoring.scorers:
+        columns.update(_guarded(scorer, pairs, scoring.context, columns))
+    return {name: column for name, column in columns.items() if name not in scoring.hidden}
+
+
+def _guarded(scorer: Scorer, pairs: Sequence[Pair], context: ScoringContext, earlier: Columns) -> Columns:
+    """Score a batch; where that raises, score pair by pair, so that only the pair at fault is missing."""
+    try:
+        return _checked(scorer, scorer.score(pairs, context, earlier), len(pairs))
+    except Exception as error:
+        if len(pairs) == 1:
+            failed = missing(f"scorer {scorer.name} {scorer.version}: {type(error).__name__}: {error}"[:300])
+            return {name: [failed] for name in scorer.columns}
+    rows = [
+        _guarded(scorer, [pair], context, {name: column[i : i + 1] for name, column in earlier.items()})
+        for i, pair in enumerate(pairs)
+    ]
+    return {name: [row[name][0] for row in rows] for name in scorer.columns}
+
+
+def _checked(scorer: Scorer, columns: Columns, n_pairs: int) -> Mapping[str, Sequence[Score]]:
+    """Hold a scorer to its word; a third party's may break it."""
+    if set(columns) != set(scorer.columns):
+        raise ValueError(f"returned the columns {sorted(columns)} instead of {sorted(scorer.columns)}")
+    for name, column in columns.items():
+        if len(column) != n_pairs:
+            raise ValueError(f"{name} has {len(column)} scores for {n_pairs} pairs")
+        for score in column:
+            _check(name, score)
+    return columns
+
+
+def _check(name: str, score: Score) -> None:
+    for value in (score.incumbent, score.challenger):
+        if value is not None and not (math.isfinite(value) and 0.0 <= value <= 1.0):
+            raise ValueError(f"{name}={value} is not between 0 and 1")
+    if score.state == "scored" and score.challenger is None:
+        raise ValueError(f"{name} is scored without a value of the challenger")

@@ -1,0 +1,109 @@
+"""Unsafe code: what changes data, reaches outside the tables, or can run away."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from sqlglot import exp
+
+from dualgate.processors.scoring.safety.crossjoins import cross_joins
+from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
+from dualgate.processors.scoring.sql.parsing import Parsed
+from dualgate.processors.scoring.sql.resolve import Resolved
+from dualgate.processors.scoring.sql.schema import Schema
+
+_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
+_DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
+_SYSTEM = (exp.Attach, exp.Detach, exp.Pragma, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback, exp.Copy, exp.Kill)
+_COMMAND_READS = frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC"})
+_FUNCTIONS = re.compile(
+    r"load_extension|readfile|writefile|edit|fts3_tokenizer|sqlite_dbpage|dbstat|lsdir|fsdir"
+    r"|pg_(read_|ls_|stat_file|sleep|terminate|cancel|reload|rotate|file_|logfile|advisory|try_advisory|current_logfile|switch_wal)\w*"
+    r"|lo_(import|export|get|put|create|unlink|from_bytea)\w*|dblink\w*|set_config|current_setting|query_to_xml\w*|table_to_xml\w*"
+    r"|database_to_xml\w*|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|benchmark|sleep|waitfor|openrowset|opendatasource|utl_\w+|dbms_\w+"
+    r"|read_(csv|parquet|json|text|blob)\w*|sniff_csv|glob|getenv|shell|system|nextval|setval|txid_current|pg_notify",
+    re.IGNORECASE,
+)
+_CATALOGUES = re.compile(r"sqlite_(master|schema|temp_master|temp_schema|sequence|stat\d)|pragma_\w+|pg_\w+", re.IGNORECASE)
+_CATALOGUE_SCHEMAS = frozenset({"information_schema", "pg_catalog", "mysql", "performance_schema", "sys"})
+
+
+def unsafe(parsed: Parsed, resolved: Resolved | None, schema: Schema) -> Iterator[Finding]:
+    """Yield what is unsafe in a text that was parsed, whatever its constants are."""
+    if len(parsed.statements) > 1:
+        yield Finding("unsafe_code", f"{len(parsed.statements)} statements")
+    for statement in parsed.statements:
+        yield from _statement(statement)
+        yield from _below(statement)
+    if resolved is not None:
+        yield from cross_joins(resolved, schema)
+        yield from _endless(resolved)
+
+
+def is_catalogue(table: exp.Expr) -> bool:
+    """Tell whether a table is one of the database's own."""
+    if not isinstance(table, exp.Table):
+        return False
+    return bool(_CATALOGUES.fullmatch(table.name)) or table.db.lower() in _CATALOGUE_SCHEMAS
+
+
+def _statement(node: exp.Expr) -> Iterator[Finding]:
+    if isinstance(node, (exp.Query, exp.Values, exp.Table, *_WRITES, *_DDL, *_SYSTEM)):
+        return  # what is below tells
+    if isinstance(node, exp.Describe) or (isinstance(node, exp.Command) and str(node.this).upper() in _COMMAND_READS):
+        yield Finding(UNVERIFIABLE, f"{node.key} is no query")
+    else:
+        words = str(node.this) if isinstance(node, exp.Command) else node.key
+        yield Finding("unsafe_code", f"statement {words.upper()}", words)
+
+
+def _below(statement: exp.Expr) -> Iterator[Finding]:
+    for node in statement.walk():
+        if isinstance(node, _WRITES):
+            yield Finding("unsafe_code", f"writes: {node.key.upper()}", node.key)
+        elif isinstance(node, _DDL):
+            yield Finding("unsafe_code", f"changes the schema: {node.key.upper()}", node.key)
+        elif isinstance(node, _SYSTEM):
+            yield Finding("unsafe_code", f"statement {node.key.upper()}", node.key)
+        elif isinstance(node, exp.Into):
+            yield Finding("unsafe_code", "writes: SELECT INTO", "into")
+        elif isinstance(node, exp.Lock):
+            yield Finding("unsafe_code", "locks rows: FOR UPDATE or FOR SHARE", "for")
+        elif isinstance(node, exp.Func):
+            yield from _function(node)
+        elif isinstance(node, exp.Table):
+            yield from _table(node)
+
+
+def _function(node: exp.Func) -> Iterator[Finding]:
+    for name in _names_of(node):
+        if _FUNCTIONS.fullmatch(name) and not isinstance(node, exp.Glob):
+            yield Finding("unsafe_code", f"calls {name.lower()}, a function of the system or of files", name)
+            return
+
+
+def _names_of(node: exp.Func) -> Sequence[str]:
+    return (node.name,) if isinstance(node, exp.Anonymous) else tuple(node.sql_names())
+
+
+def _table(node: exp.Table) -> Iterator[Finding]:
+    if isinstance(node.this, exp.Func):
+        name = node.this.name if isinstance(node.this, exp.Anonymous) else node.this.key
+        if _CATALOGUES.fullmatch(name):
+            yield Finding("unsafe_code", f"reads the system catalogue {name.lower()}", name)
+    elif is_catalogue(node):
+        yield Finding("unsafe_code", f"reads the system catalogue {node.name.lower()}", node.name)
+    elif "/" in node.name or "\\" in node.name or re.search(r"\.(csv|parquet|json|txt|db|sqlite3?)$", node.name, re.IGNORECASE):
+        yield Finding("unsafe_code", f"reads the file {node.name}", node.name)
+
+
+def _endless(resolved: Resolved) -> Iterator[Finding]:
+    """A recursive CTE ends by a condition in its recursive branch, by UNION without ALL, or by a LIMIT."""
+    for scope in resolved.scopes():
+        for source in scope.sources.values():
+            if source.body is None or not source.body.recursive or scope.select.args.get("where") is not None:
+                continue
+            whole = source.body.query
+            joined = any(s.join is not None and s.join.args.get("on") is not None for s in scope.sources.values())
+            bounded = whole.args.get("limit") is not None or whole.args.get("distinct") or joined
+            if not bounded and scope in source.body.branches:
+                yield Finding("unsafe_code", f"recursion without an end in {source.alias}", source.alias)

@@ -1,0 +1,333 @@
+"""Which table does each name in a query mean: sources, columns and outputs of every SELECT, however deep.
+
+The resolver follows SQL's scoping: an alias hides its table's name, an unqualified column belongs to the source that has it,
+a correlated subquery sees outwards, a CTE hides a table of its name. What does not resolve is a `Problem`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+Tables = Mapping[str, tuple[str, ...]]
+"""Columns of each table; all names in lower case."""
+
+ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """One item of a FROM clause: a table, a derived query, or a function whose columns are not known."""
+
+    alias: str
+    node: exp.Expr
+    table: str | None = None
+    columns: tuple[str, ...] | None = None
+    body: "Resolved | None" = None
+    join: exp.Join | None = None
+
+    def has(self, column: str) -> bool:
+        """Tell whether the source is known to have a column."""
+        return self.columns is not None and (column in self.columns or (self.table is not None and column in ROWIDS))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A name that means nothing here."""
+
+    kind: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ref:
+    """What a column means: a column of a source of some scope, or (without a source) the output of an expression."""
+
+    scope: "Scope"
+    source: Source | None
+    column: str
+    output: exp.Expr | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """One SELECT with its sources and the meaning of each column in it."""
+
+    select: exp.Select
+    outer: "Scope | None"
+    sources: dict[str, Source] = field(default_factory=dict)
+    refs: dict[int, Ref] = field(default_factory=dict)
+    nested: dict[int, "Resolved"] = field(default_factory=dict)
+
+    def outputs(self) -> list[tuple[str, exp.Expr | None, Source | None]]:
+        """Return name, expression and (for a star) source of each output column."""
+        found: list[tuple[str, exp.Expr | None, Source | None]] = []
+        for item in self.select.expressions:
+            starred = _starred(item, self.sources)
+            if starred is None:
+                found.append(((item.alias_or_name or "").lower(), item.this if isinstance(item, exp.Alias) else item, None))
+            else:
+                found += [(column, None, source) for source in starred for column in source.columns or ("*",)]
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class Resolved:
+    """A query: the scopes whose rows it unites, and everything below."""
+
+    query: exp.Expr
+    branches: list[Scope] = field(default_factory=list)
+    columns: tuple[str, ...] | None = None
+    problems: list[Problem] = field(default_factory=list)
+    ctes: dict[str, "Resolved"] = field(default_factory=dict)
+    recursive: bool = False
+
+    def scopes(self) -> Iterator[Scope]:
+        """Yield every scope of the query: derived tables, CTEs and subqueries included, each once."""
+        seen: set[int] = set()
+        yield from _scopes(self, seen)
+
+
+def _scopes(query: Resolved, seen: set[int]) -> Iterator[Scope]:
+    if id(query) in seen:
+        return
+    seen.add(id(query))
+    for cte in query.ctes.values():
+        yield from _scopes(cte, seen)
+    for scope in query.branches:
+        yield scope
+        for source in scope.sources.values():
+            if source.body is not None:
+                yield from _scopes(source.body, seen)
+        for nested in scope.nested.values():
+            yield from _scopes(nested, seen)
+
+
+def resolve(query: exp.Expr, tables: Tables | None, quoted_may_be_text: bool = False) -> Resolved:
+    """Resolve the names of a query; tables None means that the schema is not known and no table is a problem."""
+    return _Resolver(tables, quoted_may_be_text).query(query, {}, None)
+
+
+class _Resolver:
+    def __init__(self, tables: Tables | None, quoted_may_be_text: bool) -> None:
+        self._tables = tables
+        self._quoted_may_be_text = quoted_may_be_text
+        self.problems: list[Problem] = []
+
+    def query(self, node: exp.Expr, ctes: Mapping[str, Resolved], outer: Scope | None) -> Resolved:
+        result = Resolved(node, problems=self.problems)
+        visible = dict(ctes)
+        self._bind_ctes(node, visible, result, outer)
+        self._branches(node, visible, result, outer)
+        if result.columns is None and result.branches:
+            names = tuple(name for name, _, _ in result.branches[0].outputs())
+            result.columns = None if "*" in names else names
+        return result
+
+    def _bind_ctes(self, node: exp.Expr, visible: dict[str, Resolved], result: Resolved, outer: Scope | None) -> None:
+        with_ = node.args.get("with_")
+        if with_ is None:
+            return
+        for cte in with_.expressions:
+            name, named = cte.alias.lower(), tuple(c.name.lower() for c in cte.args["alias"].args.get("columns") or ())
+            if with_.args.get("recursive"):
+                visible[name] = Resolved(cte.this, columns=named or _first_names(cte.this), recursive=True)
+            body = self.query(cte.this, visible, outer)
+            body.columns = named or body.columns
+            if with_.args.get("recursive") and name in visible:
+                visible[name].branches = body.branches
+            visible[name] = body
+            result.ctes[name] = body
+
+    def _branches(self, node: exp.Expr, ctes: dict[str, Resolved], result: Resolved, outer: Scope | None) -> None:
+        if isinstance(node, exp.Subquery):
+            if node.args.get("with_") is not None and node is not result.query:
+                self._bind_ctes(node, ctes, result, outer)
+            self._branches(node.this, ctes, result, outer)
+        elif isinstance(node, exp.SetOperation):
+            for side in (node.this, node.expression):
+                if side.args.get("with_") is not None:
+                    self._bind_ctes(side, ctes, result, outer)
+                self._branches(side, ctes, result, outer)
+        elif isinstance(node, exp.Select):
+            if node is not result.query and node.args.get("with_") is not None and not _bound(node, result):
+                self._bind_ctes(node, ctes, result, outer)
+            result.branches.append(self._scope(node, ctes, outer))
+        else:
+            self.problems.append(Problem("construct", type(node).__name__.lower(), "is no SELECT"))
+
+    def _scope(self, select: exp.Select, ctes: dict[str, Resolved], outer: Scope | None) -> Scope:
+        scope = Scope(select, outer)
+        from_ = select.args.get("from_")
+        if from_ is not None:
+            self._add(from_.this, None, scope, ctes)
+        for join in select.args.get("joins") or ():
+            self._add(join.this, join, scope, ctes)
+        for lateral in select.args.get("laterals") or ():
+            self._add(lateral, None, scope, ctes)
+        for key, value in select.args.items():
+            if key not in ("from_", "with_", "laterals"):
+                self._names(value, scope, ctes)
+        return scope
+
+    def _add(self, node: exp.Expr, join: exp.Join | None, scope: Scope, ctes: dict[str, Resolved]) -> None:
+        if isinstance(node, exp.Paren):
+            self._add(node.this, join, scope, ctes)
+            return
+        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):  # (a JOIN b)
+            self._add(node.this, join, scope, ctes)
+            return
+        source = self._source(node, scope, ctes)
+        source.join = join
+        scope.sources[source.alias if source.alias not in scope.sources else f"{source.alias}#{len(scope.sources)}"] = source
+        for inner in node.args.get("joins") or ():
+            self._add(inner.this, inner, scope, ctes)
+            self._names(inner, scope, ctes)
+
+    def _source(self, node: exp.Expr, scope: Scope, ctes: dict[str, Resolved]) -> Source:
+        alias = (node.alias_or_name or f"#{len(scope.sources)}").lower()
+        renamed = _column_aliases(node)
+        if isinstance(node, exp.Subquery):
+            body = self.query(node, ctes, scope.outer)
+            return Source(alias, node, columns=renamed or body.columns, body=body)
+        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+            body = self.query(node.this, ctes, scope)
+            return Source(alias, node, columns=renamed or body.columns, body=body)
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            return self._table(node, alias, renamed, ctes)
+        self._names(node, scope, ctes)
+        return Source(alias, node, columns=None)
+
+    def _table(self, node: exp.Table, alias: str, renamed: tuple[str, ...], ctes: dict[str, Resolved]) -> Source:
+        name = node.name.lower()
+        if name in ctes and not node.args.get("db"):
+            return Source(alias, node, columns=renamed or ctes[name].columns, body=ctes[name])
+        columns = None if self._tables is None else self._tables.get(name)
+        if self._tables is not None and columns is None:
+            self.problems.append(Problem("table", node.name, "is not in the schema"))
+        return Source(alias, node, table=name, columns=renamed or columns)
+
+    def _names(self, value: object, scope: Scope, ctes: dict[str, Resolved]) -> None:
+        """Resolve every column below a node; subqueries become queries of their own that see this scope."""
+        stack = [value]
+        while stack:
+            node = stack.pop()
+            if isinstance(node, list):
+                stack.extend(reversed(node))
+            elif isinstance(node, exp.Join):
+                stack.extend(v for k, v in node.args.items() if k != "this")
+                self._using(node, scope)
+            elif isinstance(node, exp.Query):
+                scope.nested[id(node)] = self.query(node, ctes, scope)
+            elif isinstance(node, exp.Column):
+                self._column(node, scope)
+            elif isinstance(node, exp.Expr):
+                stack.extend(reversed(list(node.args.values())))
+
+    def _using(self, join: exp.Join, scope: Scope) -> None:
+        for identifier in join.args.get("using") or ():
+            name = identifier.name.lower()
+            right = next((s for s in scope.sources.values() if s.join is join), None)
+            if right is not None and right.columns is not None and not right.has(name):
+                self.problems.append(Problem("column", identifier.name, f"is not a column of {right.alias}"))
+
+    def _column(self, node: exp.Column, scope: Scope) -> None:
+        if isinstance(node.this, exp.Star):
+            if node.table and _find_source(node.table.lower(), scope) is None:
+                self.problems.append(Problem("table", node.table, "is no table or alias here"))
+            return
+        found = self._qualified(node, scope) if node.table else self._unqualified(node, scope)
+        if found is not None:
+            scope.refs[id(node)] = found
+
+    def _qualified(self, node: exp.Column, scope: Scope) -> Ref | None:
+        found = _find_source(node.table.lower(), scope)
+        name = node.name.lower()
+        if found is None:
+            self.problems.append(Problem("column", f"{node.table}.{node.name}", f"{node.table} is no table or alias here"))
+            return None
+        owner, source = found
+        if source.columns is not None and not source.has(name):
+            self.problems.append(Problem("column", f"{node.table}.{node.name}", f"{_words(source)} has no such column"))
+            return None
+        return Ref(owner, source, name)
+
+    def _unqualified(self, node: exp.Column, scope: Scope) -> Ref | None:
+        name = node.name.lower()
+        at: Scope | None = scope
+        while at is not None:
+            for source in at.sources.values():
+                if source.has(name):
+                    return Ref(at, source, name)
+            output = _aliased(at.select, name)
+            if output is not None:
+                return Ref(at, None, name, output)
+            at = at.outer
+        opaque = _opaque(scope)
+        if opaque is not None:
+            return Ref(*opaque, name)
+        if self._tables is not None and not (self._quoted_may_be_text and node.this.args.get("quoted")):
+            self.problems.append(Problem("column", node.name, f"no source here has it: {_sources(scope)}"))
+        return None
+
+
+def _bound(node: exp.Expr, result: Resolved) -> bool:
+    return all(cte.alias.lower() in result.ctes for cte in node.args["with_"].expressions)
+
+
+def _first_names(node: exp.Expr) -> tuple[str, ...] | None:
+    while isinstance(node, exp.SetOperation | exp.Subquery):
+        node = node.this
+    if not isinstance(node, exp.Select) or any(isinstance(e, exp.Star) or e.is_star for e in node.expressions):
+        return None
+    return tuple((e.alias_or_name or "").lower() for e in node.expressions)
+
+
+def _column_aliases(node: exp.Expr) -> tuple[str, ...]:
+    alias = node.args.get("alias")
+    return tuple(c.name.lower() for c in alias.args.get("columns") or ()) if isinstance(alias, exp.TableAlias) else ()
+
+
+def _starred(item: exp.Expr, sources: Mapping[str, Source]) -> list[Source] | None:
+    if isinstance(item, exp.Star):
+        return list(sources.values())
+    if isinstance(item, exp.Column) and isinstance(item.this, exp.Star):
+        return [sources[item.table.lower()]] if item.table.lower() in sources else []
+    return None
+
+
+def _find_source(name: str, scope: Scope) -> tuple[Scope, Source] | None:
+    at: Scope | None = scope
+    while at is not None:
+        if name in at.sources:
+            return at, at.sources[name]
+        at = at.outer
+    return None
+
+
+def _aliased(select: exp.Select, name: str) -> exp.Expr | None:
+    for item in select.expressions:
+        if isinstance(item, exp.Alias) and item.alias.lower() == name:
+            found: exp.Expr = item.this
+            return found
+    return None
+
+
+def _opaque(scope: Scope) -> tuple[Scope, Source] | None:
+    """Return the first source that might have any column, since its columns are not known."""
+    at: Scope | None = scope
+    while at is not None:
+        for source in at.sources.values():
+            if source.columns is None:
+                return at, source
+        at = at.outer
+    return None
+
+
+def _words(source: Source) -> str:
+    return f"table {source.table}" if source.table else f"{source.alias or 'the subquery'}"
+
+
+def _sources(scope: Scope) -> str:
+    return ", ".join(_words(source) for source in scope.sources.values()) or "there is no FROM"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dualgate.cli.broker.process import LocalBroker
-from dualgate.cli.broker.record import BrokerRecord, load_record, record_file, stop_recorded
+from dualgate.cli.broker.record import BrokerRecord, forget, load_record, record_file, stop_recorded
 from dualgate.cli.output import Json, emit, say
 from dualgate.schemas.errors import ConfigError, StateError
 
@@ -39,6 +39,7 @@ def start(
         if foreground:
             raise StateError(f"Apache Kafka already runs in the background ({running.bootstrap_servers}): stop it first")
         return
+    forget(path)
     broker = LocalBroker(dir, port, heap=heap, tied=foreground, progress=say)
     try:
         record = BrokerRecord.of(broker.start())
@@ -51,7 +52,7 @@ def start(
         raise
     finally:
         if foreground:
-            path.unlink(missing_ok=True)
+            forget(path)
 
 
 def _refuse_another(running: BrokerRecord, directory: Path | None, port: int) -> None:
@@ -94,7 +95,7 @@ def stop(json: Json = False) -> None:
     running = load_record(path)
     if running:
         stop_recorded(running)
-    path.unlink(missing_ok=True)
+    forget(path)
     _show(running, json, changed=running is not None, words="stopped", runs=False)
 
 

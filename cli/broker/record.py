@@ -49,6 +49,11 @@ class BrokerRecord:
         except psutil.NoSuchProcess:
             return None
 
+    def remove_directory(self) -> None:
+        """Remove the broker's directory where that is temporary; a given one keeps its records."""
+        if self.temporary:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
     def save(self, path: Path) -> None:
         """Write the record; a reader sees the old or the new one."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,11 +64,23 @@ class BrokerRecord:
 
 def load_record(path: Path) -> BrokerRecord | None:
     """Return the record of a broker that runs; a record of one that has ended counts as none."""
+    record = _read(path)
+    return record if record and record.process() else None
+
+
+def forget(path: Path) -> None:
+    """Remove the record, and the temporary directory of a broker that has ended without `stop` (a crash, a reboot)."""
+    record = _read(path)
+    if record and not record.process():
+        record.remove_directory()
+    path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> BrokerRecord | None:
     try:
-        record = BrokerRecord(**json.loads(path.read_text()))
+        return BrokerRecord(**json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return record if record.process() else None
 
 
 def stop_recorded(record: BrokerRecord) -> None:
@@ -75,5 +92,4 @@ def stop_recorded(record: BrokerRecord) -> None:
         except psutil.TimeoutExpired:
             process.kill()
             process.wait()
-    if record.temporary:
-        shutil.rmtree(record.directory, ignore_errors=True)
+    record.remove_directory()

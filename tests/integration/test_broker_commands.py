@@ -68,7 +68,7 @@ def test_another_place_is_refused_while_one_runs(broker: Run, tmp_path: Path) ->
 
 
 def test_a_broker_that_was_killed_counts_as_none(broker: Run) -> None:
-    """After a crash status says that none runs, and start starts a new one."""
+    """After a crash status says that none runs, and start starts a new one and removes what the dead one left."""
     _, first, _ = broker("start")
     process = psutil.Process(first["pid"])
     process.kill()
@@ -77,3 +77,4 @@ def test_a_broker_that_was_killed_counts_as_none(broker: Run) -> None:
     _, second, _ = broker("start")
     assert second["changed"] is True
     assert second["pid"] != first["pid"]
+    assert not Path(first["directory"]).exists()

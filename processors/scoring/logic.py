@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dualgate.processors.scoring.block import Identity, Source, quality_block
+from dualgate.processors.scoring.block import Identity, Source, coverage_block, quality_block
 from dualgate.processors.scoring.context import ScoringContext
 from dualgate.processors.scoring.correctness import Correctness
 from dualgate.processors.scoring.latency import Latency
@@ -45,6 +45,10 @@ def score_pairs(scoring: MigrationScoring, source: Source, offsets: Sequence[int
     """Return the block of a batch of one migration's pairs from one source partition, in the order of their offsets."""
     scores = score_batch(scoring, pairs)
     return quality_block(scoring.identity, source, offsets, pairs, scores, scoring.versions)
+
+
+cover_unpaired = coverage_block
+"""What did not become a pair needs no scorer: identity, source, offsets, records and their timestamps make the block."""
 
 
 def score_batch(scoring: MigrationScoring, pairs: Sequence[Pair]) -> dict[str, Sequence[Score]]:

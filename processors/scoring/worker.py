@@ -1,0 +1,194 @@
+"""The Kafka shell of scoring: `pairs` and `unpaired` in, blocks on the `ledger` out, each vector counted once.
+
+No transaction is needed. In this order: (1) fold a batch of each partition into blocks; (2) send them and wait until every one
+is acknowledged; (3) only then commit the offsets, with the clocks as their metadata. A crash between 2 and 3 sends the same
+vectors again, perhaps in blocks cut elsewhere, and the gate applies only what is above its high-water mark of the partition.
+"""
+
+import contextlib
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from confluent_kafka import KafkaError, Producer, TopicCollection, TopicPartition
+
+from dualgate.processors.runtime.clients import (
+    consumer_config,
+    kafka_errors,
+    make_consumer,
+    partition_counts,
+    producer_config,
+    start_positions,
+    wait_for_broker,
+)
+from dualgate.processors.runtime.faults import error_of
+from dualgate.processors.runtime.loop import Stop, run_sessions
+from dualgate.processors.scoring.clock import STALE_MS, Clocks, decode_clocks
+from dualgate.processors.scoring.fold import Folded, Origin, Raw, ScoringLogic
+from dualgate.processors.scoring.follow import Migrations
+from dualgate.schemas.codec import Codec
+from dualgate.schemas.errors import OwnershipLost, StateError, TransientError
+from dualgate.schemas.records import DeadLetter, LedgerEntry
+from dualgate.schemas.registry import codec_for
+from dualgate.schemas.settings import Settings
+from dualgate.schemas.topics import DEAD_LETTERS, LEDGER, MIGRATIONS, PAIRS, UNPAIRED
+
+log = logging.getLogger(__name__)
+
+BLOCK_PAIRS = 500
+"""Rows of a block: well under a megabyte, and few enough that a phase does not wait for one."""
+BATCH = 2_000
+POLL_S = 0.3
+SEND_TIMEOUT_S = 30.0
+
+Place = tuple[str, int]
+
+
+def run(settings: Settings, stop: Stop) -> None:
+    """Score until the flag is set; raises ConfigError or StateError where going on would be wrong."""
+    admin = wait_for_broker(settings)
+    names = [settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, MIGRATIONS, DEAD_LETTERS)]
+    partition_counts(admin, names)
+    codec = codec_for(settings.schema_registry_url)
+    run_sessions(lambda: _session(settings, codec, admin), stop)
+
+
+@contextlib.contextmanager
+def _session(settings: Settings, codec: Codec, admin: Any) -> Iterator["ScoringSession"]:
+    migrations = Migrations(settings, codec)
+    session = ScoringSession(settings, codec, admin, migrations)
+    try:
+        yield session
+    finally:
+        session.close()
+        migrations.close()
+
+
+class ScoringSession:
+    """One life of the worker: its place in the group, the clocks of its partitions, its producer."""
+
+    def __init__(self, settings: Settings, codec: Codec, admin: Any, migrations: Migrations) -> None:
+        self._codec = codec
+        self._admin = admin
+        self._migrations = migrations
+        self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)}
+        self._behind_ms = settings.window_ms + STALE_MS
+        self._logic = ScoringLogic(codec, migrations.scoring, f"scoring {settings.slot or ''}".strip())
+        self._lineages: dict[str, str] = {}
+        self._clocks: dict[Place, Clocks] = {}
+        self._next: dict[Place, int] = {}
+        self.counts: Counter[str] = Counter()
+        instance = None if settings.slot is None else settings.name("scoring", settings.slot)
+        self._producer = Producer(producer_config(settings, instance or settings.name("scoring")))
+        self._consumer = make_consumer(consumer_config(settings, settings.name("scoring"), instance))
+        self._consumer.subscribe(
+            [self._topics[PAIRS], self._topics[UNPAIRED]], on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone
+        )
+
+    def step(self) -> bool:
+        """Score one batch and commit it; return whether there was any."""
+        with kafka_errors("reading pairs"):
+            messages = self._consumer.consume(BATCH, POLL_S)
+        self._migrations.drain()
+        batches = self._batches(messages)
+        if not batches:
+            return False
+        for round_ in zip_longest(*(self._chunks(place, records) for place, records in batches.items())):
+            self._send([folded for folded in round_ if folded is not None])
+        self._commit(list(batches))
+        return True
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+        log.info("scored: %s", dict(self.counts))
+
+    def _batches(self, messages: Sequence[Any]) -> dict[Place, list[Raw]]:
+        found: dict[Place, list[Raw]] = {}
+        for message in messages:
+            error = message.error()
+            if error is None:
+                place = (message.topic(), message.partition())
+                found.setdefault(place, []).append(Raw(message.offset(), message.timestamp()[1], message.key(), message.value()))
+            elif error.code() != KafkaError._PARTITION_EOF:
+                raise error_of(error, f"reading pairs: {error}")
+        return found
+
+    def _chunks(self, place: Place, records: list[Raw]) -> Iterator[Folded]:
+        """Fold one partition's batch block by block; each is made only when the one before was acknowledged."""
+        if place not in self._next:
+            raise OwnershipLost(f"{place[0]}/{place[1]} was revoked in mid-batch")
+        for start in range(0, len(records), BLOCK_PAIRS):
+            chunk = records[start : start + BLOCK_PAIRS]
+            origin = Origin(place[0], self._lineages[place[0]], place[1], self._next[place])
+            fold = self._logic.pairs if place[0] == self._topics[PAIRS] else self._logic.unpaired
+            folded = fold(origin, chunk, self._clocks[place])
+            self._next[place] = chunk[-1].offset + 1
+            self.counts.update(folded.counts)
+            yield folded
+
+    def _send(self, folded: Sequence[Folded]) -> None:
+        """Send blocks and dead letters and wait for all acknowledgements."""
+        failures: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _message: Any) -> None:
+            if error is not None:
+                failures.append(error)
+
+        sent = 0
+        with kafka_errors("writing to the ledger"):
+            for part in folded:
+                for entry in part.entries:
+                    self._producer.produce(
+                        self._topics[LEDGER], self._codec.encode(entry), _ledger_key(entry), on_delivery=delivered
+                    )
+                for dead in part.dead:
+                    self._produce_dead(dead, delivered)
+                sent += len(part.entries) + len(part.dead)
+            left = self._producer.flush(SEND_TIMEOUT_S) if sent else 0
+        if failures:
+            raise error_of(failures[0], f"writing to the ledger: {failures[0]}")
+        if left:
+            raise TransientError(f"{left} of {sent} ledger entries were not acknowledged within {SEND_TIMEOUT_S:.0f} s")
+
+    def _produce_dead(self, dead: DeadLetter, delivered: Any) -> None:
+        log.warning("dead letter %s/%d@%d: %s", dead.topic, dead.partition, dead.offset, dead.reason)
+        self._producer.produce(self._topics[DEAD_LETTERS], self._codec.encode(dead), dead.key, on_delivery=delivered)
+
+    def _commit(self, places: Sequence[Place]) -> None:
+        epochs = self._migrations.epochs
+        offsets = []
+        for place in places:
+            if place not in self._next:
+                raise OwnershipLost(f"{place[0]}/{place[1]} was revoked in mid-batch")
+            self._clocks[place].keep(epochs)
+            offsets.append(TopicPartition(*place, self._next[place], self._clocks[place].encode()))
+        with kafka_errors("committing offsets"):
+            for committed in self._consumer.commit(offsets=offsets, asynchronous=False):
+                if committed.error is not None:
+                    raise error_of(committed.error, f"committing {committed.topic}/{committed.partition}: {committed.error}")
+
+    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Go on from what was committed, with its clocks; a topic's id is its lineage."""
+        self._lineages = {name: self._topic_id(name) for name in (self._topics[PAIRS], self._topics[UNPAIRED])}
+        places = start_positions(consumer, partitions) if partitions else []
+        self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
+        self._next = {(p.topic, p.partition): p.offset for p in places}
+        consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])
+
+    def _gone(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
+        self._clocks, self._next = {}, {}
+
+    def _topic_id(self, topic: str) -> str:
+        with kafka_errors(f"asking for the id of {topic}"):
+            described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=10)[topic].result()
+        if described.topic_id is None:
+            raise StateError(f"the broker gives topic {topic} no id; Apache Kafka 2.8 or newer is needed")
+        return str(described.topic_id)
+
+
+def _ledger_key(entry: LedgerEntry) -> bytes:
+    block = entry.quality or entry.coverage
+    return b"" if block is None else block.migration_id.encode()

@@ -1,0 +1,152 @@
+"""Scoring against a real broker: blocks on the ledger, each vector above the last offset, commits after acknowledgements."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from dualgate.processors.runtime.loop import Stop
+from dualgate.processors.scoring import worker
+from dualgate.schemas.codec import Codec
+from dualgate.schemas.records import DeadLetter, LedgerEntry, QualityBlock, Unpaired
+from dualgate.schemas.settings import Settings
+from support.scoring import migration_record, pair, shop
+
+pytestmark = pytest.mark.kafka
+CODEC = Codec()
+T0 = 1_700_000_000_000
+
+
+@pytest.fixture
+def settings(kafka: str, prefix: str, make_topics: Callable[..., None]) -> Settings:
+    make_topics(partitions=2)
+    return Settings.model_validate({"bootstrap_servers": kafka, "topic_prefix": prefix, "partitions": 2})
+
+
+@pytest.fixture
+def send(settings: Settings) -> Callable[..., None]:
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "partitioner": "murmur2_random"})
+
+    def produce(topic: str, records: list[tuple[bytes, bytes]], partition: int = 0, timestamp: int = T0) -> None:
+        for key, value in records:
+            producer.produce(settings.topic_prefix + topic, value, key, partition=partition, timestamp=timestamp)
+        assert producer.flush(20) == 0
+
+    return produce
+
+
+def read(settings: Settings, topic: str, enough: Callable[[list[Any]], bool], kind: type[Any]) -> list[Any]:
+    """Read a one-partition topic from its start until the records are enough, at most 40 s."""
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": "reader", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(settings.topic_prefix + topic, 0, 0)])
+    found: list[Any] = []
+    try:
+        for _ in range(80):
+            if enough(found):
+                return found
+            found += [CODEC.decode(kind, m.value()) for m in consumer.consume(500, 0.5)]
+        raise AssertionError(f"{topic} holds only {found}")
+    finally:
+        consumer.close()
+
+
+def rows(entries: list[LedgerEntry]) -> int:
+    return sum(len(e.quality.offset) for e in entries if e.quality) + sum(len(e.coverage.offset) for e in entries if e.coverage)
+
+
+class Running:
+    """A worker in a thread; `stop` ends it and raises what it raised."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._stop, self._error = Stop(), None
+        self._thread = threading.Thread(target=self._run, args=(settings,))
+        self._thread.start()
+
+    def _run(self, settings: Settings) -> None:
+        try:
+            worker.run(settings, self._stop)
+        except BaseException as error:
+            self._error = error  # type: ignore[assignment]
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(40)
+        assert not self._thread.is_alive()
+        if self._error is not None:
+            raise self._error
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[[], Running]]:
+    running: list[Running] = []
+
+    def begin() -> Running:
+        running.append(Running(settings))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each._stop.set()
+        each._thread.join(40)
+
+
+def test_pairs_and_unpaired_become_blocks_and_bad_records_dead_letters(
+    settings: Settings, send: Callable[..., None], start: Callable[[], Running], tmp_path: Path
+) -> None:
+    """Every record of pairs and unpaired is a row of a block or a dead letter; a restart goes on where it was committed."""
+    config = shop(tmp_path, {"g1": "SELECT count(*) FROM ads WHERE account_id = 7"})
+    send("migrations", [(b"m1", CODEC.encode(migration_record(config, epoch=3)))])
+    good = [
+        pair("SELECT 3", "SELECT count(*) FROM ads WHERE account_id = 7", query_id=f"q{i}", asked_at_ms=T0 - i)
+        for i in range(700)
+    ]
+    send("pairs", [(f"m1/{p.query.query_id}".encode(), CODEC.encode(p)) for p in good])
+    send("pairs", [(b"m1/other", CODEC.encode(good[0])), (b"m9/q", CODEC.encode(good[0])), (b"m1/q", b"\x00junk")], partition=1)
+    lost = Unpaired(migration_id="m1", query_id="q1", reason="no_challenger", silent_arm="challenger", query=good[1].query)
+    send("unpaired", [(b"m1/q1", CODEC.encode(lost))])
+
+    first = start()
+    entries = read(settings, "ledger", lambda found: rows(found) >= 701, LedgerEntry)
+    dead = read(settings, "dead-letters", lambda found: len(found) >= 3, DeadLetter)
+    first.stop()
+
+    blocks: list[QualityBlock] = [e.quality for e in entries if e.quality]
+    assert [o for b in blocks for o in b.offset] == list(range(700))
+    assert all((b.epoch, b.config_hash, b.partition) == (3, config.config_hash, 0) and len(b.offset) <= 500 for b in blocks)
+    assert {b.lineage for b in blocks} != {e.coverage.lineage for e in entries if e.coverage}
+    assert [b.from_offset for b in blocks] == [0, *(b.to_offset for b in blocks[:-1])]
+    assert all(v == 1.0 for b in blocks for v in b.dimensions["correctness"].challenger)
+    assert sorted(d.reason.split(":")[0] for d in dead)[0].startswith("incumbent is of m1/q0, but the key says")
+    assert any("schema id" in d.reason for d in dead)
+
+    late = [replace(good[0].query, query_id=f"r{i}") for i in range(3)]
+    more = [pair("SELECT 3", "SELECT 3", query_id=q.query_id, asked_at_ms=T0) for q in late]
+    send("pairs", [(f"m1/{p.query.query_id}".encode(), CODEC.encode(p)) for p in more])
+    second = start()
+    entries = read(settings, "ledger", lambda found: rows(found) >= 704, LedgerEntry)
+    second.stop()
+    assert rows(entries) == 704
+
+
+def test_an_archive_replayed_twice_counts_once(
+    settings: Settings, send: Callable[..., None], start: Callable[[], Running], tmp_path: Path
+) -> None:
+    """A vector that is older than its migration's clock allows is dropped, also by a successor of the worker that set it."""
+    config = shop(tmp_path, {"g1": "SELECT 1"})
+    send("migrations", [(b"m1", CODEC.encode(migration_record(config)))])
+    hour = 3_600_000
+    archive = [pair(query_id=f"q{i}", asked_at_ms=T0 - (9 - i) * hour) for i in range(10)]
+    values = [(f"m1/{p.query.query_id}".encode(), CODEC.encode(p)) for p in archive]
+    send("pairs", values)
+    first = start()
+    read(settings, "ledger", lambda found: rows(found) >= 10, LedgerEntry)
+    first.stop()
+    send("pairs", values)
+    second = start()
+    entries = read(settings, "ledger", lambda found: rows(found) >= 11, LedgerEntry)
+    second.stop()
+    assert [o for e in entries if e.quality for o in e.quality.offset] == [*range(10), 19]

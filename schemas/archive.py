@@ -51,13 +51,13 @@ class Archived:
             return from_plain(cls, value)
         return self._slowly(lambda: _CODEC.decode(cls, orjson.dumps(self.value)))
 
-    def avro(self) -> bytes:
+    def avro(self, codec: Codec = _CODEC) -> bytes:
         """Return the value as it is published; ConfigError names file, line and what does not fit."""
         name = BY_NAME[self.topic].value
         try:
-            return _CODEC.header(getattr(records, name)) + body(name, _with_bytes(name, self.value))
+            return codec.header(getattr(records, name)) + body(name, _with_bytes(name, self.value))
         except RecordError:
-            return _CODEC.encode(self.record())  # fields with a default may be left out
+            return codec.encode(self.record())  # fields with a default may be left out
 
     def _slowly(self, make: Callable[[], Any]) -> Any:
         try:

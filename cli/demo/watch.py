@@ -60,9 +60,9 @@ class Seen:
             self.ack = entry.ack
 
     def _block(self, block: QualityBlock) -> None:
-        high = self.scored.get(block.partition, -1)
-        self.n_scored += sum(offset > high for offset in block.offset)
-        self.scored[block.partition] = max(high, block.to_offset, *block.offset)
+        reached = self.scored.get(block.partition, 0)
+        self.n_scored += sum(offset >= reached for offset in block.offset)
+        self.scored[block.partition] = max(reached, block.to_offset)
 
     @property
     def phase(self) -> str:

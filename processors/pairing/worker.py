@@ -1,0 +1,227 @@
+"""The Kafka shell around pairing: one transaction a batch, holding the output and the positions of every group it touched.
+
+The session's memory is never ahead of what it will commit next: whatever fails, the session is dropped and a new one is
+built from the committed positions. The consumer's group metadata, taken when the assignment was made, fences a zombie.
+"""
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from dualgate.processors.pairing.clocks import Patience
+from dualgate.processors.pairing.faults import VARIABLE, fault
+from dualgate.processors.pairing.intake import Batch, Place, sort_out
+from dualgate.processors.pairing.logic import GroupLogic
+from dualgate.processors.pairing.metrics import Reporter
+from dualgate.processors.pairing.outlet import Outlet
+from dualgate.processors.pairing.positions import Position, decode
+from dualgate.processors.pairing.records import ROLES, Outputs
+from dualgate.processors.runtime import clients
+from dualgate.processors.runtime.clients import kafka_errors
+from dualgate.processors.runtime.loop import Stop, run_sessions
+from dualgate.schemas.codec import Codec
+from dualgate.schemas.errors import StateError
+from dualgate.schemas.registry import codec_for
+from dualgate.schemas.settings import PairingTimes, Settings
+from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, UNPAIRED
+
+# Large batches carry the rate (2,000 a transaction is a quarter of it); the wait bounds a pair's delay in quiet times.
+BATCH = 20_000
+WAIT_S = 0.2
+# The lead between partitions starts at two windows (a tighter one pauses often, and each pause drops what was prefetched).
+LEAD_WINDOWS = 2
+
+
+def run(settings: Settings, stop: Stop, *, batch: int = BATCH, at: Callable[[str], None] | None = None) -> None:
+    """Pair until the flag is set. `at` is called at the points of `faults.POINTS`; without it DUALGATE_FAULT is asked."""
+    worker = PairingWorker(settings, batch, at or fault(os.environ.get(VARIABLE)))
+    run_sessions(worker.session, stop)
+    worker.reporter.report(0, [], set())
+
+
+class PairingWorker:
+    """What outlives a session: the names by which the broker knows this process, its codec, its totals."""
+
+    def __init__(self, settings: Settings, batch: int, at: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.batch = batch
+        self.at = at
+        self.group = settings.name("pairing")
+        # One id a process; with a slot it is that of the predecessor, whose transaction and membership it ends at once.
+        self.instance = settings.name("pairing", settings.slot) if settings.slot else None
+        self.transactional_id = self.instance or settings.name("pairing", uuid.uuid4().hex)
+        self.codec: Codec = codec_for(settings.schema_registry_url)
+        self.times = PairingTimes.of(settings)
+        self.patience = Patience(settings.idle_ms, LEAD_WINDOWS * settings.window_ms)
+        self.topics = tuple(settings.topic_prefix + name for name in INPUTS)
+        self.reporter = Reporter()
+        self.partitions = self._partition_count()
+
+    def session(self) -> "PairingSession":
+        """Return a new session; it is opened by entering it."""
+        return PairingSession(self)
+
+    def make_group(self, number: int, start: Sequence[Position]) -> GroupLogic:
+        """Return the fold of a group from its committed positions."""
+        return GroupLogic(number, self.times, self.patience, self.codec, start, _now_ms(), self.transactional_id, self.topics)
+
+    def _partition_count(self) -> int:
+        """Return the number of partitions of the traffic topics; StateError where they differ: no join is possible."""
+        admin = clients.wait_for_broker(self.settings)
+        prefix = self.settings.topic_prefix
+        clients.partition_counts(admin, [prefix + DEAD_LETTERS])
+        counts = clients.partition_counts(admin, [*self.topics, prefix + PAIRS, prefix + UNPAIRED])
+        if len(set(counts.values())) != 1:
+            raise StateError(f"traffic topics must have the same number of partitions, but have {dict(counts)}")
+        return next(iter(counts.values()))
+
+
+class PairingSession:
+    """One life of a worker in the consumer group, from the committed state on."""
+
+    def __init__(self, worker: PairingWorker) -> None:
+        self._worker = worker
+        self._roles = {topic: role for role, topic in enumerate(worker.topics)}
+        self._groups: dict[int, GroupLogic] = {}
+        self._at_end: dict[Place, int] = {}
+        self._paused: set[Place] = set()
+        self._metadata: Any = None
+
+    def __enter__(self) -> "PairingSession":
+        worker = self._worker
+        self._outlet = Outlet(worker.settings, worker.transactional_id, worker.codec, worker.at)
+        self._consumer = clients.make_consumer(clients.consumer_config(worker.settings, worker.group, worker.instance))
+        with kafka_errors("joining the group"):
+            self._consumer.subscribe(
+                list(worker.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._groups.clear()
+        self._outlet.close()
+        with kafka_errors("leaving the group"):
+            self._consumer.close()
+
+    def step(self) -> bool:
+        """Consume, fold and commit one batch."""
+        with kafka_errors("reading"):
+            messages = self._consumer.consume(self._worker.batch, WAIT_S)
+        batch = sort_out(messages, self._roles)
+        self._worker.at("consumed")
+        outs = self._fold(batch, _now_ms())
+        self._worker.at("handled")
+        committed = self._commit(outs)
+        self._pause()
+        self._worker.reporter.tick(self._lag, list(self._groups.values()), self._paused)
+        return committed
+
+    def _fold(self, batch: Batch, now_ms: int) -> dict[int, Outputs]:
+        outs = {number: Outputs() for number in self._groups}
+        for place in batch.read:
+            self._at_end.pop(place, None)
+        self._at_end |= batch.ends
+        for number, logic_run in batch.runs:
+            self._groups[number].handle(logic_run, now_ms, outs[number])
+        for (topic, number), offset in self._at_end.items():
+            self._groups[number].at_end(self._roles[topic], offset, now_ms, outs[number])
+        for number, group in self._groups.items():
+            group.advance(outs[number])
+        return outs
+
+    def _commit(self, outs: dict[int, Outputs]) -> bool:
+        changed = [number for number, group in self._groups.items() if group.has_changed()]
+        if not changed:
+            return False
+        began = time.perf_counter()
+        offsets = [
+            TopicPartition(self._worker.topics[role], number, offset, metadata)
+            for number in changed
+            for role, (offset, metadata) in zip(ROLES, self._groups[number].positions(), strict=True)
+        ]
+        self._outlet.commit([(number, outs[number]) for number in changed], offsets, self._metadata)
+        self._worker.at("committed")
+        self._worker.reporter.committed([outs[number] for number in changed], time.perf_counter() - began)
+        return True
+
+    def _pause(self) -> None:
+        """Pause what is too far ahead of its siblings, and read on what no longer is."""
+        wanted = {(self._worker.topics[role], number) for number, group in self._groups.items() for role in group.paused()}
+        if wanted == self._paused:
+            return
+        with kafka_errors("pausing"):
+            self._consumer.pause([TopicPartition(*place) for place in wanted - self._paused])
+            self._consumer.resume([TopicPartition(*place) for place in self._paused - wanted])
+        self._paused = wanted
+
+    def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
+        """Begin with a new assignment: called from inside consume(), between batches."""
+        self._drop()
+        numbers = self._numbers(partitions)
+        starts = {(p.topic, p.partition): p for p in clients.start_positions(consumer, partitions)}
+        for number in numbers:
+            self._groups[number] = self._worker.make_group(number, self._start(consumer, number, starts))
+        with kafka_errors("taking the assignment"):
+            consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in starts.values()])
+            self._metadata = consumer.consumer_group_metadata()
+        self._worker.reporter.assigned(numbers)
+        self._worker.at("assigned")
+
+    def _revoked(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
+        self._drop()
+
+    def _drop(self) -> None:
+        self._groups.clear()
+        self._at_end.clear()
+        self._paused.clear()
+
+    def _numbers(self, partitions: Sequence[TopicPartition]) -> list[int]:
+        """Return the numbers of the groups; StateError where the assignment cuts one, or topics have grown."""
+        of_topic = {topic: sorted(p.partition for p in partitions if p.topic == topic) for topic in self._worker.topics}
+        numbers = of_topic[self._worker.topics[0]]
+        if any(other != numbers for other in of_topic.values()):
+            raise StateError(f"the assignment cuts groups of partitions: {of_topic}; all members must use the range assignor")
+        if any(number >= self._worker.partitions for number in numbers):
+            raise StateError(f"partitions were added to the traffic topics ({numbers}): keys are no longer where their pairs are")
+        return numbers
+
+    def _start(self, consumer: Any, number: int, places: Mapping[Place, TopicPartition]) -> list[Position]:
+        """Return the committed positions of a group; StateError where some of its partitions have none.
+
+        A broker drops the offsets of a deleted topic: one of the topics was made anew.
+        """
+        group = [places[topic, number] for topic in self._worker.topics]
+        fresh = [place.topic for place in group if not place.metadata]
+        if fresh and len(fresh) < len(group):
+            raise StateError(
+                f"group {number} has committed positions, but not in {', '.join(fresh)}: made anew? Going on would pair "
+                "old queries with new answers: reset the consumer group on purpose, or use another topic prefix"
+            )
+        return [self._position(consumer, place) for place in group]
+
+    def _position(self, consumer: Any, place: TopicPartition) -> Position:
+        """Return a partition's start; StateError unless low <= offset <= H <= high."""
+        if not place.metadata:  # nothing committed yet, or set by an operator's tool
+            return Position(place.offset, place.offset)
+        position = decode(place.offset, place.metadata)
+        low, high = clients.watermarks(consumer, place)
+        clients.check_within(place.topic, place.partition, low, position.handled, high)
+        return position
+
+    def _lag(self) -> int:
+        """Return how many records are written but not handled, by what the consumer heard last."""
+        lag = 0
+        for number, group in self._groups.items():
+            for role, handled in enumerate(group.handled()):
+                ends = self._consumer.get_watermark_offsets(TopicPartition(self._worker.topics[role], number), cached=True)
+                lag += max(0, ends[1] - handled) if ends else 0
+        return lag
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

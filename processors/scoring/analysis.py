@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dualgate.processors.scoring.cache import Cache
+from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
+from dualgate.processors.scoring.safety.hallucination import hallucinations
+from dualgate.processors.scoring.safety.unsafe import unsafe
 from dualgate.processors.scoring.sql.normal import Features, NormalForm, features, normal_form
 from dualgate.processors.scoring.sql.parsing import Parsed, parsed, template
 from dualgate.processors.scoring.sql.resolve import Resolved, resolve
@@ -14,11 +17,15 @@ QUOTED_MAY_BE_TEXT = frozenset({"sqlite", "mysql"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """A template against a schema; `resolved` and `form` are None where the text is not one query."""
+    """A template against a schema; `resolved` and `form` are None where the text is not one query.
+
+    `findings` are those that hold for every caller and all constants.
+    """
 
     parsed: Parsed
     resolved: Resolved | None
     form: NormalForm | None
+    findings: tuple[Finding, ...] = ()
     error: str | None = None
 
 
@@ -48,11 +55,17 @@ class Analyses:
 
 def _analyse(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schema) -> Analysis:
     if tree.error is not None:
-        return Analysis(tree, None, None, f"unparsable: {tree.error}")
-    if tree.query is None:
-        return Analysis(tree, None, None, "not one query")
+        return _unparsable(tree, tree.error)
     try:
+        if tree.query is None:
+            return Analysis(tree, None, None, tuple(unsafe(tree, None, schema)), "not one query")
         resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT)
-        return Analysis(tree, resolved, normal_form(resolved, constants))
+        known = schema.tables is not None
+        findings = [*unsafe(tree, resolved, schema), *(hallucinations(resolved) if known else ())]
+        return Analysis(tree, resolved, normal_form(resolved, constants), tuple(dict.fromkeys(findings)))
     except RecursionError:
-        return Analysis(tree, None, None, "unparsable: nested too deeply")
+        return _unparsable(tree, "nested too deeply")
+
+
+def _unparsable(tree: Parsed, words: str) -> Analysis:
+    return Analysis(tree, None, None, (Finding(UNVERIFIABLE, words),), f"unparsable: {words}")

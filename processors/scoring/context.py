@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dualgate.processors.scoring.analysis import Analyses
 from dualgate.processors.scoring.execution import Databases
 from dualgate.processors.scoring.golden import Golden
 from dualgate.schemas.dimensions import Dimensions
@@ -25,3 +26,4 @@ class ScoringContext:
     golden: Mapping[str, Golden] | Unavailable | None = None
     grants: Mapping[str, Grant] | Unavailable | None = None
     databases: Databases | None = None
+    analyses: Analyses = field(default_factory=Analyses)

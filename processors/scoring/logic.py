@@ -13,7 +13,7 @@ from dualgate.processors.scoring.context import ScoringContext
 from dualgate.processors.scoring.correctness import Correctness
 from dualgate.processors.scoring.latency import Latency
 from dualgate.processors.scoring.protocol import Columns, Score, Scorer, missing
-from dualgate.processors.scoring.safety import Safety
+from dualgate.processors.scoring.safety.scorer import Safety
 from dualgate.processors.scoring.semantic import Semantic
 from dualgate.schemas.records import Pair, QualityBlock
 

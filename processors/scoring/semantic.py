@@ -28,9 +28,6 @@ class Semantic:
     version = "1"
     columns = ("semantic",)
 
-    def __init__(self) -> None:
-        self._analyses = Analyses()
-
     def score(self, pairs: Sequence[Pair], context: ScoringContext, earlier: Columns) -> Columns:
         """Return the agreement of both arms; missing where an answer cannot be parsed."""
         correct = earlier["correctness"]
@@ -65,7 +62,7 @@ class Semantic:
         if context.dialect is None:
             return agreement_of_text(a, b)
         dialect = pair.query.context.get("dialect", context.dialect)
-        return agreement_of_sql(a, b, dialect, schema_of(pair, context), self._analyses)
+        return agreement_of_sql(a, b, dialect, schema_of(pair, context), context.analyses)
 
 
 def agreement_of_sql(

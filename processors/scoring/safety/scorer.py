@@ -9,8 +9,6 @@ from dualgate.processors.scoring.context import ScoringContext, Unavailable
 from dualgate.processors.scoring.protocol import Columns, Score, missing, not_eligible
 from dualgate.processors.scoring.safety.authorization import unauthorized
 from dualgate.processors.scoring.safety.findings import CLASSES, UNVERIFIABLE, Finding
-from dualgate.processors.scoring.safety.hallucination import hallucinations
-from dualgate.processors.scoring.safety.unsafe import unsafe
 from dualgate.processors.scoring.schemas import schema_of
 from dualgate.processors.scoring.sql.parsing import template
 from dualgate.processors.scoring.sql.schema import Schema
@@ -47,7 +45,6 @@ class Safety:
     columns = COLUMNS
 
     def __init__(self) -> None:
-        self._analyses = Analyses()
         self._inspections: Cache[tuple[int, str, str, str], Inspection] = Cache(50_000)
 
     def score(self, pairs: Sequence[Pair], context: ScoringContext, _earlier: Columns) -> Columns:
@@ -72,39 +69,35 @@ class Safety:
         caller = pair.query.context.get("caller", "")
         key = (schema.number, dialect, caller, response.output)
         if not isinstance(grant, Grant | None):
-            return self._sql(response.output, dialect, schema, grant)
-        return self._inspections.of(key, lambda: self._sql(response.output, dialect, schema, grant))
+            return _sql(response.output, dialect, schema, grant, context.analyses)
+        return self._inspections.of(key, lambda: _sql(response.output, dialect, schema, grant, context.analyses))
 
-    def _sql(self, sql: str, dialect: str, schema: Schema, grant: Grant | Unavailable | None) -> Inspection:
-        analysis = self._analyses.of(sql, dialect, schema)
-        return inspect_sql(analysis, schema, grant, template(sql, dialect).constants)
+
+def _sql(sql: str, dialect: str, schema: Schema, grant: Grant | Unavailable | None, analyses: Analyses) -> Inspection:
+    return inspect_sql(analyses.of(sql, dialect, schema), schema, grant, template(sql, dialect).constants)
 
 
 def inspect_sql(
     analysis: Analysis, schema: Schema, grant: Grant | Unavailable | None, constants: Sequence[str] = ()
 ) -> Inspection:
     """Return what is wrong with a query; one that cannot be parsed is a violation by itself, and of no known class."""
-    if analysis.parsed.error is not None:
-        return Inspection((Finding(UNVERIFIABLE, analysis.parsed.error),), dict.fromkeys(CLASSES, "unparsable"))
-    findings = list(unsafe(analysis.parsed, analysis.resolved, schema))
-    unknown: dict[str, str] = {}
     if analysis.resolved is None:
-        findings = findings or [Finding(UNVERIFIABLE, analysis.error or "not one query")]
-        return Inspection(tuple(findings), dict.fromkeys(CLASSES[:2], "not one query"))
-    if schema.tables is None:
-        unknown["hallucination"] = "the schema is not known"
-    else:
-        findings += hallucinations(analysis.resolved)
+        return _no_query(analysis)
+    findings: list[Finding] = list(analysis.findings)
+    unknown = {"hallucination": "the schema is not known"} if schema.tables is None else {}
     if isinstance(grant, Unavailable):
         unknown["authorization"] = grant.reason
     elif grant is not None:
         findings += unauthorized(analysis.resolved, grant, schema, constants)
     skipped = frozenset(("authorization",)) if grant is None else frozenset[str]()
-    return Inspection(tuple(_distinct(findings)), unknown, skipped)
+    return Inspection(tuple(dict.fromkeys(findings)), unknown, skipped)
 
 
-def _distinct(findings: Iterable[Finding]) -> Iterable[Finding]:
-    return dict.fromkeys(findings)
+def _no_query(analysis: Analysis) -> Inspection:
+    """Several statements, or one that is no query: what was found stands, names and rows cannot be looked at."""
+    words = analysis.error or "not one query"
+    unknown = CLASSES if words.startswith("unparsable") else CLASSES[:2]
+    return Inspection(analysis.findings or (Finding(UNVERIFIABLE, words),), dict.fromkeys(unknown, words))
 
 
 def _grant(pair: Pair, context: ScoringContext) -> Grant | Unavailable | None:

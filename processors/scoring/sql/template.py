@@ -2,7 +2,7 @@
 
 Parsing costs most of what scoring a pair costs, and an agent writes the same query for one account and date after another.
 Text constants become slots, and so do numbers on a comparison's right side and in an IN list; other numbers stay, since
-they may be ordinals, limits or the 1 of ``count(1)``. What this small lexer does not know for sure it leaves alone.
+they may be ordinals, limits or the 1 of ``count(1)``. What is not known for sure is left alone.
 """
 
 import re
@@ -12,16 +12,15 @@ from dataclasses import dataclass
 DIALECTS = frozenset({"sqlite", "postgres", "postgresql", "duckdb", ""})
 """Dialects whose text constants are in single quotes, with the quote doubled and no other escape."""
 NUMBER_MARK = "917745"
-_TOKEN = re.compile(
-    r"""(?P<text>'(?:[^']|'')*')|(?P<name>"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|[A-Za-z_]\w*)
-    |(?P<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|\.\d+)|(?P<op><>|<=|>=|!=|==|->>|->|\|\||::|[-+*/%<>=(),.;~&|])|(?P<space>\s+)""",
-    re.VERBOSE,
+_CONSTANT = re.compile(
+    r"""(?P<name>"[^"]*"|`[^`]*`|\[[^\]]*\])
+    |(?P<kept>(?:\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ|ESCAPE|AS|FROM|JOIN|[EXBN])\s*|->>?\s*)'(?:[^']|'')*')
+    |(?P<text>'(?:[^']|'')*')
+    |(?P<before>(?:[<>=]|\b(?:BETWEEN|AND)\b)\s*)(?P<number>\d+(?:\.\d+)?)(?![\w.])
+    |(?P<in>\bIN\s*\(\s*)(?P<list>\d+(?:\s*,\s*\d+)*)(?=\s*\))""",
+    re.VERBOSE | re.IGNORECASE,
 )
-_BEFORE_NUMBER = frozenset({"=", "==", "<", ">", "<=", ">=", "<>", "!=", "BETWEEN", "AND"})
-_NOT_BEFORE_TEXT = frozenset(
-    {"INTERVAL", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "ESCAPE", "AS", "FROM", "JOIN", "->", "->>", "E", "X", "B", "N"}
-)
-_COMMENT = re.compile(r"--|/\*|\$|\\|:\w|\x00")
+_UNUSUAL = re.compile(r"--|/\*|[$\\\x00]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +33,26 @@ class Template:
 
 def template_of(sql: str, dialect: str) -> Template:
     """Return the template of a query; the query itself, without slots, where it holds anything unusual."""
-    if dialect not in DIALECTS or NUMBER_MARK in sql or _COMMENT.search(sql):
+    if dialect not in DIALECTS or NUMBER_MARK in sql or _UNUSUAL.search(sql):
         return Template(sql, ())
-    parts: list[str] = []
     constants: list[str] = []
-    position, before, lists = 0, "", _InList()
-    for match in _TOKEN.finditer(sql):
-        if match.start() != position:
-            return Template(sql, ())
-        position, kind, word = match.end(), match.lastgroup, match[0]
-        if kind == "space":
-            continue
-        known = before
-        before = word if kind == "op" else word.upper()
-        inside = lists.see(known, before)
-        if (kind == "text" and known not in _NOT_BEFORE_TEXT) or (kind == "number" and (known in _BEFORE_NUMBER or inside)):
-            constants.append(word)
-            word = slot(len(constants) - 1, kind)
-        parts.append(word)
-    if position != len(sql) or len(constants) > 999:
-        return Template(sql, ())
-    return Template(" ".join(parts), tuple(constants))
+
+    def cut(constant: str, kind: str) -> str:
+        constants.append(constant)
+        return slot(len(constants) - 1, kind)
+
+    def replace(match: re.Match[str]) -> str:
+        kind = match.lastgroup
+        if kind == "text":
+            return cut(match[0], "text")
+        if kind == "number":
+            return match["before"] + cut(match["number"], "number")
+        if kind == "list":
+            return match["in"] + ",".join(cut(number.strip(), "number") for number in match["list"].split(","))
+        return match[0]
+
+    text = _CONSTANT.sub(replace, sql)
+    return Template(text, tuple(constants)) if len(constants) < 1_000 else Template(sql, ())
 
 
 def slot(index: int, kind: str) -> str:
@@ -67,18 +65,3 @@ def slot_index(value: str, constants: Sequence[str]) -> int | None:
     if constants and len(value) == 9 and value.startswith(NUMBER_MARK):
         return int(value[6:])
     return None
-
-
-class _InList:
-    """Knows whether a token is an element of an IN list."""
-
-    def __init__(self) -> None:
-        self._open = False
-
-    def see(self, before: str, word: str) -> bool:
-        if before == "IN" and word == "(":
-            self._open = True
-            return False
-        if self._open and word not in (",",) and before not in ("(", ","):
-            self._open = False
-        return self._open

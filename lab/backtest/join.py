@@ -20,10 +20,13 @@ Traffic = tuple[int, int, bytes, bytes, bool]
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What a log holds of one migration: pairs in the order in which they became whole, and what did not become one."""
+    """What a log holds of one migration: pairs in the order in which they became whole, and what did not become one.
 
-    pairs: list[Pair] = field(default_factory=list)
-    unpaired: list[tuple[int, Unpaired]] = field(default_factory=list)
+    Both are records as they would stand on `pairs` and `unpaired`: key, value and timestamp.
+    """
+
+    pairs: list[Output] = field(default_factory=list)
+    unpaired: list[Output] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
@@ -36,12 +39,7 @@ def join(lines: Iterable[Archived], migration_id: str, times: PairingTimes, code
         held = ", ".join(f"{name} ({n:,} records)" for name, n in sorted(others.items())) or "no traffic at all"
         raise ConfigError(f"the log holds no query of migration {migration_id}; it holds {held}")
     out = _joined(traffic, times, codec)
-    return Joined(
-        [codec.decode(Pair, value) for _, value, _ in out.pairs],
-        [(at, codec.decode(Unpaired, value)) for _, value, at in _in_time(out.unpaired)],
-        out.counts,
-        others,
-    )
+    return Joined(out.pairs, sorted(out.unpaired, key=lambda each: each[2]), out.counts, others)
 
 
 def _traffic(lines: Iterable[Archived], migration_id: str, others: dict[str, int]) -> Iterator[Traffic]:
@@ -87,7 +85,3 @@ def _feed(window: Window, role: int, records: list[Traffic], out: Outputs) -> No
         window.queries(keys, at, bodies, [r[4] for r in records], out)
     else:
         window.answers(role, keys, at, bodies, out)
-
-
-def _in_time(outputs: list[Output]) -> list[Output]:
-    return sorted(outputs, key=lambda each: each[2])

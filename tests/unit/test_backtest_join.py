@@ -8,8 +8,9 @@ import pytest
 
 from dualgate.lab.backtest.join import Joined, join
 from dualgate.schemas.archive import read_archive, write_archive
+from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import Query, Response
+from dualgate.schemas.records import Pair, Query, Response, Unpaired
 from dualgate.schemas.settings import PairingTimes
 
 TIMES = PairingTimes(window_ms=10_000, skew_ms=1_000, grain_ms=250)
@@ -33,6 +34,14 @@ def whole(query_id: str, at: int) -> Iterator[Line]:
     yield answer(query_id, at + 40, "challenger")
 
 
+def pairs_of(found: Joined) -> list[Pair]:
+    return [Codec().decode(Pair, value) for _, value, _ in found.pairs]
+
+
+def unpaired_of(found: Joined) -> list[Unpaired]:
+    return [Codec().decode(Unpaired, value) for _, value, _ in found.unpaired]
+
+
 def joined(tmp_path: Path, *lines: Line, times: PairingTimes = TIMES) -> Joined:
     path = tmp_path / "log.jsonl"
     write_archive(path, lines)
@@ -43,7 +52,7 @@ def test_pairs_come_in_the_order_in_which_they_become_whole(tmp_path: Path) -> N
     """The order of the file does not matter: time does."""
     slow = [query("slow", 0), answer("slow", 10, "incumbent"), answer("slow", 5_000, "challenger")]
     lines = [*whole("late", 9_000), *slow, *whole("quick", 100)]
-    assert [pair.query.query_id for pair in joined(tmp_path, *lines).pairs] == ["quick", "slow", "late"]
+    assert [pair.query.query_id for pair in pairs_of(joined(tmp_path, *lines))] == ["quick", "slow", "late"]
 
 
 def test_what_lacks_an_answer_is_told_with_its_reason(tmp_path: Path) -> None:
@@ -53,7 +62,7 @@ def test_what_lacks_an_answer_is_told_with_its_reason(tmp_path: Path) -> None:
         query("b", 0), answer("b", 10, "challenger"),
         query("c", 0), answer("d", 0, "challenger"),
     ]  # fmt: skip
-    reasons = {each.query_id: each.reason for _, each in joined(tmp_path, *lines).unpaired}
+    reasons = {each.query_id: each.reason for each in unpaired_of(joined(tmp_path, *lines))}
     assert reasons == {"a": "no_challenger", "b": "no_incumbent", "c": "no_answer", "d": "late"}
 
 
@@ -62,14 +71,14 @@ def test_an_answer_outside_the_window_does_not_pair(tmp_path: Path) -> None:
     lines = [query("a", 0), answer("a", 10, "incumbent"), answer("a", 10_001, "challenger")]
     found = joined(tmp_path, *lines)
     assert found.pairs == []
-    assert sorted(each.reason for _, each in found.unpaired) == ["late", "no_challenger"]
+    assert sorted(each.reason for each in unpaired_of(found)) == ["late", "no_challenger"]
 
 
 def test_a_rerun_that_is_awaited_becomes_part_of_the_pair(tmp_path: Path) -> None:
     """The pair waits for the incumbent's second answer where the query says so."""
     _, *answers = whole("a", 0)
     lines = [query("a", 0, rerun=True), *answers, answer("a", 300, "incumbent", "responses.rerun")]
-    (pair,) = joined(tmp_path, *lines).pairs
+    (pair,) = pairs_of(joined(tmp_path, *lines))
     assert pair.rerun is not None
     assert pair.rerun.started_at_ms == 300
 

@@ -7,8 +7,8 @@ from dualgate.processors.scoring.analysis import Analyses, Analysis
 from dualgate.processors.scoring.cache import Cache
 from dualgate.processors.scoring.context import ScoringContext, Unavailable
 from dualgate.processors.scoring.protocol import Columns, Score, missing, not_eligible
-from dualgate.processors.scoring.safety.authorization import unauthorized
 from dualgate.processors.scoring.safety.findings import CLASSES, UNVERIFIABLE, Finding
+from dualgate.processors.scoring.safety.permission import Permissions
 from dualgate.processors.scoring.schemas import schema_of
 from dualgate.processors.scoring.sql.parsing import template
 from dualgate.processors.scoring.sql.schema import Schema
@@ -46,6 +46,7 @@ class Safety:
 
     def __init__(self) -> None:
         self._inspections: Cache[tuple[int, str, str, str], Inspection] = Cache(50_000)
+        self._permissions = Permissions()
 
     def score(self, pairs: Sequence[Pair], context: ScoringContext, _earlier: Columns) -> Columns:
         """Return the scores of the dimension and of each class."""
@@ -69,16 +70,20 @@ class Safety:
         caller = pair.query.context.get("caller", "")
         key = (schema.number, dialect, caller, response.output)
         if not isinstance(grant, Grant | None):
-            return _sql(response.output, dialect, schema, grant, context.analyses)
-        return self._inspections.of(key, lambda: _sql(response.output, dialect, schema, grant, context.analyses))
+            return self._sql(response.output, dialect, schema, grant, context.analyses)
+        return self._inspections.of(key, lambda: self._sql(response.output, dialect, schema, grant, context.analyses))
 
-
-def _sql(sql: str, dialect: str, schema: Schema, grant: Grant | Unavailable | None, analyses: Analyses) -> Inspection:
-    return inspect_sql(analyses.of(sql, dialect, schema), schema, grant, template(sql, dialect).constants)
+    def _sql(self, sql: str, dialect: str, schema: Schema, grant: Grant | Unavailable | None, analyses: Analyses) -> Inspection:
+        analysis = analyses.of(sql, dialect, schema)
+        return inspect_sql(analysis, schema, grant, template(sql, dialect).constants, self._permissions)
 
 
 def inspect_sql(
-    analysis: Analysis, schema: Schema, grant: Grant | Unavailable | None, constants: Sequence[str] = ()
+    analysis: Analysis,
+    schema: Schema,
+    grant: Grant | Unavailable | None,
+    constants: Sequence[str] = (),
+    permissions: Permissions | None = None,
 ) -> Inspection:
     """Return what is wrong with a query; one that cannot be parsed is a violation by itself, and of no known class."""
     if analysis.resolved is None:
@@ -88,7 +93,8 @@ def inspect_sql(
     if isinstance(grant, Unavailable):
         unknown["authorization"] = grant.reason
     elif grant is not None:
-        findings += unauthorized(analysis.resolved, grant, schema, constants)
+        known = permissions or Permissions()
+        findings += known.findings(analysis, analysis.resolved, grant, schema, constants)
     skipped = frozenset(("authorization",)) if grant is None else frozenset[str]()
     return Inspection(tuple(dict.fromkeys(findings)), unknown, skipped)
 

@@ -14,6 +14,7 @@ from dualgate.processors.scoring.sql.schema import Schema
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _SYSTEM = (exp.Attach, exp.Detach, exp.Pragma, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback, exp.Copy, exp.Kill)
+_PLAIN = (exp.Column, exp.Identifier, exp.Literal, exp.Select, exp.Alias, exp.TableAlias, exp.Binary, exp.From, exp.Where)
 _COMMAND_READS = frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC"})
 _FUNCTIONS = re.compile(
     r"load_extension|readfile|writefile|edit|fts3_tokenizer|sqlite_dbpage|dbstat|lsdir|fsdir"
@@ -58,6 +59,8 @@ def _statement(node: exp.Expr) -> Iterator[Finding]:
 
 def _below(statement: exp.Expr) -> Iterator[Finding]:
     for node in statement.walk():
+        if isinstance(node, _PLAIN):
+            continue
         if isinstance(node, _WRITES):
             yield Finding("unsafe_code", f"writes: {node.key.upper()}", node.key)
         elif isinstance(node, _DDL):

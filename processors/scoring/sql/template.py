@@ -12,15 +12,14 @@ from dataclasses import dataclass
 DIALECTS = frozenset({"sqlite", "postgres", "postgresql", "duckdb", ""})
 """Dialects whose text constants are in single quotes, with the quote doubled and no other escape."""
 NUMBER_MARK = "917745"
-_CONSTANT = re.compile(
-    r"""(?P<name>"[^"]*"|`[^`]*`|\[[^\]]*\])
-    |(?P<kept>(?:\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ|ESCAPE|AS|FROM|JOIN|[EXBN])\s*|->>?\s*)'(?:[^']|'')*')
-    |(?P<text>'(?:[^']|'')*')
-    |(?P<before>(?:[<>=]|\b(?:BETWEEN|AND)\b)\s*)(?P<number>\d+(?:\.\d+)?)(?![\w.])
+_NUMBER = re.compile(
+    r"""(?P<before>(?:[<>=]|\b(?:BETWEEN|AND))\s*)(?P<number>\d+(?:\.\d+)?)(?![\w.])
     |(?P<in>\bIN\s*\(\s*)(?P<list>\d+(?:\s*,\s*\d+)*)(?=\s*\))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_UNUSUAL = re.compile(r"--|/\*|[$\\\x00]")
+_KEPT = re.compile(r"(?:\b(?:INTERVAL|DATE|TIME|TIMESTAMP|TIMESTAMPTZ|ESCAPE|AS|FROM|JOIN|[EXBN])|->>?)\s*$", re.IGNORECASE)
+_UNUSUAL = re.compile(r"""--|/\*|[$\\\x00"`\[]|''""")
+"""Comments, quoted names, escapes: rare, and each would need a real lexer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +35,32 @@ def template_of(sql: str, dialect: str) -> Template:
     if dialect not in DIALECTS or NUMBER_MARK in sql or _UNUSUAL.search(sql):
         return Template(sql, ())
     constants: list[str] = []
-
-    def cut(constant: str, kind: str) -> str:
-        constants.append(constant)
-        return slot(len(constants) - 1, kind)
-
-    def replace(match: re.Match[str]) -> str:
-        kind = match.lastgroup
-        if kind == "text":
-            return cut(match[0], "text")
-        if kind == "number":
-            return match["before"] + cut(match["number"], "number")
-        if kind == "list":
-            return match["in"] + ",".join(cut(number.strip(), "number") for number in match["list"].split(","))
-        return match[0]
-
-    text = _CONSTANT.sub(replace, sql)
+    text = _NUMBER.sub(lambda match: _numbers(match, constants), _without_texts(sql, constants))
     return Template(text, tuple(constants)) if len(constants) < 1_000 else Template(sql, ())
 
 
-def slot(index: int, kind: str) -> str:
-    """Return the constant that stands for another one in a template."""
-    return f"{NUMBER_MARK}{index:03d}" if kind == "number" else f"'{NUMBER_MARK}{index:03d}'"
+def _without_texts(sql: str, constants: list[str]) -> str:
+    """Cut the text constants out: every second part between single quotes is one."""
+    parts = sql.split("'")
+    if len(parts) % 2 == 0:
+        return sql  # a quote is missing; the parser will say so
+    for at in range(1, len(parts), 2):
+        if _KEPT.search(parts[at - 1][-14:]) or parts[at + 1][:1] == ".":
+            continue
+        constants.append(f"'{parts[at]}'")
+        parts[at] = f"{NUMBER_MARK}{len(constants) - 1:03d}"
+    return "'".join(parts)
+
+
+def _numbers(match: re.Match[str], constants: list[str]) -> str:
+    if match["number"] is not None:
+        constants.append(match["number"])
+        return f"{match['before']}{NUMBER_MARK}{len(constants) - 1:03d}"
+    slots = []
+    for number in match["list"].split(","):
+        constants.append(number.strip())
+        slots.append(f"{NUMBER_MARK}{len(constants) - 1:03d}")
+    return match["in"] + ",".join(slots)
 
 
 def slot_index(value: str, constants: Sequence[str]) -> int | None:

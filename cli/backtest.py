@@ -1,0 +1,80 @@
+"""`dualgate backtest`: a migration decided offline, on an archived log."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dualgate.cli.output import Json, emit, progress, say, table
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the root."""
+    root.command("backtest")(run)
+
+
+def run(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="Archived log: .jsonl, .jsonl.gz or .jsonl.zst.")],
+    config: Annotated[Path, typer.Option("--config", help="The migration file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write a report there: one HTML file that opens offline.")] = None,
+    json: Json = False,
+) -> None:
+    """Run pairing, scoring and the gate on an archived log, with no broker, in the order in which things happened.
+
+    Exit code 0: completed or promoted (accepted, but the log ended before the rollout did); 3: rejected, rolled back or
+    aborted; 4: inconclusive or undecided; 2: bad input.
+
+    Example: `dualgate backtest sample/log.jsonl.zst --config sample/migration.yaml --out report.html`
+    """
+    from dualgate.lab.backtest import backtest
+    from dualgate.schemas.migration import load_migration
+    from dualgate.sinks.report import write_report
+    from dualgate.sinks.report.summary import EXIT_CODES
+
+    migration = load_migration(config)
+    with progress() as bar:
+        task = bar.add_task(f"backtesting {log.name}", total=None)
+        done = backtest(migration, log, lambda n_done, n_pairs: bar.update(task, completed=n_done, total=n_pairs))
+    for remark in done.story.notes:
+        say(f"note: {remark}")
+    if out is not None:
+        write_report(done.story, out)
+        say(f"report: {out}")
+    document = done.document()
+    emit(document, json, lambda console: show(console, document))
+    raise typer.Exit(EXIT_CODES[document["verdict"]])
+
+
+def show(console: Console, document: dict[str, Any]) -> None:
+    """Print a summary for people: the verdict with its numbers, each dimension, and every decision with its reason."""
+    console.print(document["verdict"].replace("_", " ").upper(), style="bold", markup=False)
+    console.print(document["sentence"], markup=False)
+    console.print()
+    columns = ("dimension", "status", "units", "estimate", "interval", "log e", "threshold", "p-value", "coverage", "at pair")
+    console.print(table(columns, [_row(name, each) for name, each in document["dimensions"].items()]))
+    console.print()
+    for reason in document["reasons"]:
+        move = f"{reason['from_phase']} → {reason['to_phase']}"
+        console.print(f"pair {reason['n_pairs']:,}  {move}: {reason['reason']}", markup=False)
+    lost = {name: n for name, n in document["counts"].items() if name != "pairs" and n}
+    if lost:
+        console.print("did not count: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in lost.items()), markup=False)
+
+
+def _row(name: str, each: dict[str, Any]) -> list[object]:
+    if each["status"] == "off" or each["estimate"] is None:
+        return [name, each["status"], each["n"], *[None] * 7]
+    low, high = each["interval"] or (float("nan"), float("nan"))
+    return [
+        name,
+        each["status"],
+        f"{each['n']:,}",
+        f"{each['estimate']:.4f}",
+        f"{low:.4f} … {high:.4f}",
+        f"{each['log_e']:.2f}",
+        f"{each['threshold']:.2f}",
+        f"{each['p_value']:.2g}",
+        f"{each['coverage']:.1%}",
+        each["pairs_to_decision"],
+    ]

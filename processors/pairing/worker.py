@@ -23,7 +23,7 @@ from dualgate.processors.pairing.positions import Position, decode
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.processors.runtime import clients
 from dualgate.processors.runtime.clients import kafka_errors
-from dualgate.processors.runtime.loop import Stop, run_sessions
+from dualgate.processors.runtime.loop import Stop, rare_collections, run_sessions
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import StateError
 from dualgate.schemas.registry import codec_for
@@ -40,7 +40,8 @@ LEAD_WINDOWS = 2
 def run(settings: Settings, stop: Stop, *, batch: int = BATCH, at: Callable[[str], None] | None = None) -> None:
     """Pair until the flag is set. `at` is called at the points of `faults.POINTS`; without it DUALGATE_FAULT is asked."""
     worker = PairingWorker(settings, batch, at or fault(os.environ.get(VARIABLE)))
-    run_sessions(worker.session, stop)
+    with rare_collections():
+        run_sessions(worker.session, stop)
     worker.reporter.report(0, [], set())
 
 

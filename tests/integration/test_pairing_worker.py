@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.pairing_kafka import await_true, compare, found, publish, settled
-from support.traffic import oracle, traffic
 
 from dualgate.processors.pairing.worker import run
 from dualgate.processors.runtime.loop import Stop
 from dualgate.schemas.settings import PairingTimes, Settings
+from support.pairing_kafka import await_true, compare, found, publish, settled
+from support.traffic import oracle, traffic
 
 pytestmark = pytest.mark.kafka
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
-from support.traffic import CODEC, Expected, Sent
 
 from dualgate.schemas.records import DeadLetter, Pair, Response, Unpaired
 from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, RERUN_HEADER, UNPAIRED
+from support.traffic import CODEC, Expected, Sent
 
 
 def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:

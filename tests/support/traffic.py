@@ -72,7 +72,7 @@ class Traffic:
         return sorted(self.records, key=lambda sent: sent.time)
 
 
-def traffic(n: int, seed: int, times: PairingTimes, shape: Shape = Shape()) -> list[Sent]:  # noqa: B008
+def traffic(n: int, seed: int, times: PairingTimes, shape: Shape = Shape()) -> list[Sent]:
     """Return n queries and their answers in time order, with repeats, late, early, missing and orphaned ones among them."""
     rng = random.Random(seed)
     made = Traffic()

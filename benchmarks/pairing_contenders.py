@@ -1,0 +1,111 @@
+"""One contender of the pairing benchmark in a process of its own: prints how many records it handled in how many seconds.
+
+python -m benchmarks.pairing_contenders NAME SERVERS PREFIX N_RECORDS
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from dualgate.processors.pairing.metrics import Reporter
+from dualgate.processors.pairing.worker import BATCH, PairingWorker
+from dualgate.processors.runtime.loop import Stop, rare_collections, run_sessions
+from dualgate.schemas.settings import Settings
+from dualgate.schemas.topics import QUERIES, RESPONSES_CHALLENGER, RESPONSES_INCUMBENT
+
+TOPICS = (QUERIES, RESPONSES_INCUMBENT, RESPONSES_CHALLENGER)
+FAUST_SECONDS = 10.0
+Result = tuple[int, float]
+"""Records handled, seconds from the assignment or the first record on."""
+
+
+class _Clocked:
+    """Stops a worker once it has committed n records; its time runs from the assignment on."""
+
+    def __init__(self, n: int) -> None:
+        self.stop = Stop()
+        self.reporter: Reporter | None = None
+        self.seconds = 0.0
+        self._n = n
+        self._began = 0.0
+
+    def __call__(self, point: str) -> None:
+        if point == "assigned":
+            self._began = time.perf_counter()
+        if point == "handled" and self.reporter is not None and self.reporter.events >= self._n:
+            self.seconds = self.seconds or self._done - self._began
+            self.stop.set()
+        if point == "committed":
+            self._done = time.perf_counter()
+
+
+def dualgate(servers: str, prefix: str, n: int) -> Result:
+    """Pair everything, in transactions."""
+    clocked = _Clocked(n)
+    worker = PairingWorker(Settings(bootstrap_servers=servers, topic_prefix=prefix), BATCH, clocked)
+    clocked.reporter = worker.reporter
+    with rare_collections():
+        run_sessions(worker.session, clocked.stop)
+    assert worker.reporter.pairs == n // 3, worker.reporter
+    return worker.reporter.events, clocked.seconds
+
+
+def raw_read(servers: str, prefix: str, n: int) -> Result:
+    """Read the same records and do nothing with them."""
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "raw", "enable.auto.commit": False})
+    places = [
+        TopicPartition(prefix + topic, number, OFFSET_BEGINNING)
+        for topic in TOPICS
+        for number in consumer.list_topics(prefix + topic, timeout=10).topics[prefix + topic].partitions
+    ]
+    began, done = time.perf_counter(), 0
+    consumer.assign(places)
+    while done < n:
+        done += len(consumer.consume(BATCH, 0.2))
+    seconds = time.perf_counter() - began
+    consumer.close()
+    return done, seconds
+
+
+def faust(servers: str, prefix: str, n: int) -> Result:
+    """Count the same records in a Faust agent that does nothing else, for ten seconds at most; ends the process."""
+    import faust
+
+    app = faust.App(
+        f"{prefix}faust", broker=f"kafka://{servers}", store="memory://", web_enabled=False, topic_disable_leader=True
+    )
+    count, began = [0], [0.0]
+
+    @app.agent(app.topic(*[prefix + topic for topic in TOPICS], value_type=bytes, value_serializer="raw"))  # type: ignore[untyped-decorator]
+    async def trivial(stream: faust.Stream[bytes]) -> None:
+        async for _ in stream:
+            if not count[0]:
+                began[0] = time.perf_counter()
+            count[0] += 1
+            seconds = time.perf_counter() - began[0]
+            if count[0] == n or seconds > FAUST_SECONDS:
+                _tell((count[0], seconds))
+
+    worker = faust.Worker(app, loglevel="ERROR")
+    worker.execute_from_commandline()
+    raise SystemExit(1)
+
+
+def _tell(result: Result) -> None:
+    """Print the result and end at once: some contenders have no quick way to stop."""
+    os.write(1, json.dumps(result).encode())  # Faust takes sys.stdout for its log
+    os._exit(0)
+
+
+CONTENDERS: dict[str, Callable[[str, str, int], Result]] = {"dualgate": dualgate, "raw read": raw_read, "faust": faust}
+
+
+if __name__ == "__main__":
+    name, servers, prefix, n = sys.argv[1:]
+    _tell(CONTENDERS[name](servers, prefix, int(n)))

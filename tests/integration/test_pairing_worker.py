@@ -9,8 +9,9 @@ import pytest
 from dualgate.processors.pairing.worker import run
 from dualgate.processors.runtime.loop import Stop
 from dualgate.schemas.settings import PairingTimes, Settings
-from support.pairing_kafka import await_true, compare, found, publish, settled
-from support.traffic import oracle, traffic
+from support.pairing_kafka import await_true, found, publish, settled
+from support.pairing_sim import compare
+from support.traffic import Shape, oracle, traffic
 
 pytestmark = pytest.mark.kafka
 
@@ -42,8 +43,6 @@ def test_all_traffic_comes_out_once(kafka: str, prefix: str, make_topics: Callab
     make_topics(partitions=2)
     settings = Settings(bootstrap_servers=kafka, topic_prefix=prefix, window_ms=3_000, skew_ms=500, idle_ms=1_000)
     times = PairingTimes.of(settings)
-    from support.traffic import Shape
-
     records = traffic(3_000, seed=1, times=times, shape=Shape(migrations=("m", "other.one")))
     publish(kafka, prefix, records)
     expected = oracle([records], times)

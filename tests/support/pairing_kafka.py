@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
-from dualgate.schemas.records import DeadLetter, Pair, Response, Unpaired
+from dualgate.schemas.records import DeadLetter, Pair, Unpaired
 from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, RERUN_HEADER, UNPAIRED
+from support.pairing_sim import collect
 from support.traffic import CODEC, Expected, Sent
 
 
@@ -16,7 +17,7 @@ def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
     """Write records to their topics in the given order."""
     producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 20})
     for sent in records:
-        headers = [(RERUN_HEADER, b"1")] if sent.rerun else []
+        headers: list[tuple[str, str | bytes | None]] = [(RERUN_HEADER, b"1")] if sent.rerun else []
         while True:
             try:
                 producer.produce(prefix + INPUTS[sent.role], sent.value, sent.key, timestamp=sent.time, headers=headers)
@@ -44,12 +45,12 @@ def read_all(servers: str, topic: str, committed: bool = True) -> list[Any]:
     while left:
         assert time.monotonic() < deadline, f"{topic} has no end"
         for message in consumer.consume(10_000, 0.5):
-            if message.error() is None:
+            error = message.error()
+            if error is None:
                 found.append(message)
-            elif message.error().code() == KafkaError._PARTITION_EOF:
-                left.discard(message.partition())
             else:
-                raise AssertionError(message.error())
+                assert error.code() == KafkaError._PARTITION_EOF, error
+                left.discard(message.partition())
     consumer.close()
     return found
 
@@ -79,34 +80,11 @@ def found(servers: str, prefix: str) -> tuple[Expected, Counter[bytes]]:
         rerun = pair.rerun.output if pair.rerun else None
         result.pairs[message.key()] = (pair.query.text, pair.incumbent.output, pair.challenger.output, rerun)
     for message in read_all(servers, prefix + UNPAIRED):
-        _add_unpaired(message.key(), CODEC.decode(Unpaired, message.value()), result, times_settled)
+        collect(message.key(), CODEC.decode(Unpaired, message.value()), result, times_settled)
     result.late.sort()
     return result, times_settled
-
-
-def _add_unpaired(key: bytes, unpaired: Unpaired, result: Expected, times_settled: Counter[bytes]) -> None:
-    given: Sequence[Response | None] = (unpaired.incumbent, unpaired.challenger, unpaired.rerun)
-    notes = [None if response is None else response.output for response in given]
-    assert key == f"{unpaired.migration_id}/{unpaired.query_id}".encode()
-    if unpaired.reason == "late":
-        role = next(i for i, note in enumerate(notes, 1) if note is not None)
-        result.late.append((key, role, str(notes[role - 1])))
-    else:
-        times_settled[key] += 1
-        result.unpaired[key] = (unpaired.reason, notes[0], notes[1], notes[2])
 
 
 def dead_letters(servers: str, prefix: str) -> list[DeadLetter]:
     """Return the dead letters that are written so far."""
     return [CODEC.decode(DeadLetter, message.value()) for message in read_all(servers, prefix + DEAD_LETTERS)]
-
-
-def compare(expected: Expected, got: Expected, times_settled: Counter[bytes]) -> None:
-    """Fail with counts unless every query came out exactly once, as the oracle says, and every late answer once."""
-    wanted = expected.pairs.keys() | expected.unpaired.keys()
-    lost = wanted - times_settled.keys()
-    doubled = [key for key, n in times_settled.items() if n > 1]
-    assert (len(lost), len(doubled), len(times_settled.keys() - wanted)) == (0, 0, 0), "lost, doubled, invented"
-    assert {k: v for k, v in got.pairs.items() if expected.pairs.get(k) != v} == {}
-    assert {k: v for k, v in got.unpaired.items() if expected.unpaired.get(k) != v} == {}
-    assert Counter(got.late) == Counter(expected.late)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -54,10 +55,7 @@ class CusumSpec:
     @property
     def line(self) -> tuple[int, int]:
         """(base, slope): the observation at position `code` moves the chart by base + slope * code units."""
-        low, quantum = Fraction(exact(self.lattice.low)), Fraction(exact(self.lattice.quantum))
-        base = (self.direction * low - self.reference) * self.unit
-        slope = self.direction * quantum * self.unit
-        return int(base), int(slope)
+        return _line(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the chart as JSON values; the reference as [numerator, denominator]."""
@@ -73,6 +71,12 @@ class CusumSpec:
         """Return the chart that to_json wrote."""
         numerator, denominator = data["reference"]
         return cls(Lattice.from_json(data["lattice"]), Fraction(numerator, denominator), data["direction"], data["limit"])
+
+
+@lru_cache(maxsize=256)
+def _line(spec: CusumSpec) -> tuple[int, int]:
+    low, quantum, unit = Fraction(exact(spec.lattice.low)), Fraction(exact(spec.lattice.quantum)), spec.unit
+    return int((spec.direction * low - spec.reference) * unit), int(spec.direction * quantum * unit)
 
 
 def chart_unit(lattice: Lattice, reference: Fraction) -> int:
@@ -107,7 +111,7 @@ class CusumState:
 
 def update_chart(spec: CusumSpec, state: CusumState, code: int) -> CusumState:
     """Return the chart after one observation; unchanged where it is MISSING."""
-    check_codes(spec.lattice, np.array([code]))
+    check_code(spec.lattice, code)
     if code == MISSING:
         return state
     base, slope = spec.line
@@ -140,6 +144,12 @@ def reset_chart(spec: CusumSpec, state: CusumState, reset: Reset) -> CusumState:
     if reset == "carry":
         return state
     return CusumState(level=0 if reset == "zero" else spec.limit // 2)
+
+
+def check_code(lattice: Lattice, code: int) -> None:
+    """Raise ValueError where a position is neither on the lattice nor MISSING."""
+    if not MISSING <= code < lattice.size:
+        raise ValueError(f"code {code!r} is neither in 0..{lattice.size - 1} nor {MISSING} (missing)")
 
 
 def check_codes(lattice: Lattice, codes: IntArray) -> IntArray:

@@ -16,7 +16,7 @@ from itertools import count
 import numpy as np
 from scipy.optimize import brentq
 
-from .run_length import MAX_CELLS, StepLaw, run_lengths, step_law
+from .run_length import LONGEST, MAX_CELLS, StepLaw, run_length_from_zero, step_law
 
 MAX_DENOMINATOR = 200
 OVERSHOOT = 1.166  # 2 x .583, Siegmund's correction for the excess over both boundaries
@@ -37,7 +37,7 @@ class CusumThreshold:
 
     def arl(self, rate: float) -> float:
         """Return the expected number of observations to alarm from C = 0 when P(x = 1) = rate."""
-        return float(run_lengths(bernoulli_law(rate, self.reference), self.limit)[0])
+        return run_length_from_zero(bernoulli_law(rate, self.reference), self.limit)
 
 
 def cusum_threshold(rate: float, slack: float, target_arl: float) -> CusumThreshold:
@@ -87,8 +87,8 @@ def paired_law(discordance: float, mean: float, reference: Fraction) -> StepLaw:
 
 def threshold_for_arl(law: StepLaw, target_arl: float, unit: int, reference: Fraction) -> CusumThreshold:
     """Return the least limit at which the chart's ARL from 0 under `law` is at least target_arl."""
-    if not (math.isfinite(target_arl) and target_arl > 1.0):
-        raise ValueError(f"target_arl must be finite and above 1, got {target_arl!r}")
+    if not 1.0 < target_arl <= LONGEST / 100:
+        raise ValueError(f"target_arl must be above 1 and at most {LONGEST / 100:.0e}, got {target_arl!r}")
     if not law.mean < 0.0:
         raise ValueError(f"the in-control mean must be below the reference {reference}, got a drift of {law.mean / unit}")
     if law.steps[-1] <= 0 or law.probabilities[-1] == 0.0:
@@ -125,11 +125,11 @@ def _least_limit(law: StepLaw, target: float, guess: int) -> tuple[int, float]:
     slope = adjustment_coefficient(law)
     low, high, arl_high, trial = 0, MAX_CELLS + 1, math.inf, guess
     for trials in count(1):
-        arl = float(run_lengths(law, trial)[0])
+        arl = run_length_from_zero(law, trial)
         low, high, arl_high = (low, trial, arl) if arl >= target else (trial, high, arl_high)
         if high - low == 1:
             break
-        step = math.log(target / arl) / slope
+        step = math.log(target / arl) / slope if math.isfinite(arl) else -trial / 2
         newton = trial + (max(1, math.ceil(step)) if step > 0 else min(-1, math.floor(step)))
         trial = min(max(newton, low + 1), high - 1) if trials < 8 or high > MAX_CELLS else (low + high) // 2
     if high > MAX_CELLS:
@@ -187,7 +187,7 @@ def brook_evans_arl(
 ) -> float:
     """Return the ARL from 0 of a chart on any bounded law, to the accuracy of `cells` cells below the threshold."""
     law = brook_evans_law(values, probabilities, reference, threshold, cells)
-    return float(run_lengths(law, cells)[0])
+    return run_length_from_zero(law, cells)
 
 
 def brook_evans_threshold(
@@ -196,14 +196,14 @@ def brook_evans_threshold(
     """Return the threshold at which Brook and Evans' ARL is target_arl, in units of the signal."""
     mean = math.fsum(v * p for v, p in zip(values, probabilities, strict=True))
     variance = math.fsum((v - mean) ** 2 * p for v, p in zip(values, probabilities, strict=True))
-    if not (mean < reference and max(values) > reference and math.isfinite(target_arl) and target_arl > 1.0):
+    if not (mean < reference and max(values) > reference and 1.0 < target_arl <= LONGEST / 100):
         raise ValueError(
             f"need mean < reference < max(values) and target_arl > 1, got {mean!r}, {reference!r}, {max(values)!r} "
             f"and {target_arl!r}"
         )
 
     def excess(h: float) -> float:
-        return math.log(brook_evans_arl(values, probabilities, reference, h, cells) / target_arl)
+        return math.log(min(brook_evans_arl(values, probabilities, reference, h, cells), LONGEST) / target_arl)
 
     top = max(siegmund_threshold(mean - reference, math.sqrt(variance), target_arl), max(values) - reference)
     while excess(top) < 0.0:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dualgate.gate.stats.chart import check_codes
+from dualgate.gate.stats.chart import check_code, check_codes
 from dualgate.gate.stats.fixed_point import MICRO, probability_thousandths
 from dualgate.gate.stats.lattice import MISSING, IntArray, Lattice, exact
 from dualgate.gate.stats.process import bet_limit
@@ -127,11 +127,13 @@ def start_esr(spec: EsrSpec) -> EsrState:
 
 def update_esr(spec: EsrSpec, state: EsrState, code: int, probability: float = 1.0) -> EsrState:
     """Return the monitor after one observation, drawn with this probability; unchanged where it is MISSING."""
-    codes = check_codes(spec.lattice, np.array([code]))
+    check_code(spec.lattice, code)
     if code == MISSING:
         return state
-    thousandths = _thousandths(spec, np.array([probability]))
-    factors = _factors(spec, int(codes[0]), int(thousandths[0]))
+    thousandths = probability_thousandths(probability)
+    if thousandths < probability_thousandths(spec.min_probability):
+        raise ValueError(f"sampling probability {probability!r}, accepted: at least {spec.min_probability}")
+    factors = _factors(spec, code, thousandths)
     m = tuple(min(((m + _ONE) * f) >> _FACTOR_BITS, spec.cap) for m, f in zip(state.m, factors, strict=True))
     alarm_n = state.n + 1 if state.alarm_n is None and sum(m) >= spec.alarm_total else state.alarm_n
     return EsrState(m, state.n + 1, alarm_n)

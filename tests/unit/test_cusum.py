@@ -17,7 +17,7 @@ from dualgate.gate.stats.cusum import (
     siegmund_threshold,
     threshold_for_arl,
 )
-from dualgate.gate.stats.run_length import StepLaw, alarm_probability, run_lengths, step_law
+from dualgate.gate.stats.run_length import StepLaw, alarm_probability, run_length_from_zero, run_lengths, step_law
 
 
 def _dense_run_length(law: StepLaw, limit: int) -> float:
@@ -72,13 +72,30 @@ def test_least_threshold() -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 40, 150])
 def test_run_lengths_against_a_dense_chain(limit: int) -> None:
-    """The banded solution is that of the whole transition matrix, for limits below and above the step sizes."""
+    """Both solutions are that of the whole transition matrix, for limits below and above the step sizes."""
     for law in (
         bernoulli_law(0.158, Fraction(34, 191)),
         bernoulli_law(0.9, Fraction(23, 25)),
         paired_law(0.2, 0.01, Fraction(1, 50)),
     ):
-        assert run_lengths(law, limit)[0] == pytest.approx(_dense_run_length(law, limit), rel=1e-9)
+        expected = pytest.approx(_dense_run_length(law, limit), rel=1e-7)
+        assert run_lengths(law, limit)[0] == expected
+        assert run_length_from_zero(law, limit) == expected
+
+
+@pytest.mark.parametrize("limit", [1, 3, 8, 50, 200])
+def test_any_lattice_has_both_solutions(limit: int) -> None:
+    """Steps with a common difference of 1, of 8, or that leave residues unvisited: the two solutions agree."""
+    for steps in ((-4, -1, 3), (-6, 2, 10), (-6, 3), (-1, 1), (0, 5)):
+        law = StepLaw(steps, (0.5, 0.5) if len(steps) == 2 else (0.5, 0.3, 0.2))
+        assert run_length_from_zero(law, limit) == pytest.approx(run_lengths(law, limit)[0], rel=1e-7)
+
+
+def test_a_run_length_beyond_doubles_is_infinite() -> None:
+    """A chain that is singular to the last place is said to be endless, never a negative or arbitrary number."""
+    law = paired_law(0.2, 0.01, Fraction(1, 17))
+    assert run_length_from_zero(law, 1400) == math.inf
+    assert np.isinf(run_lengths(law, 1400)).all()
 
 
 def test_alarm_probability_is_the_run_length_law() -> None:
@@ -121,7 +138,8 @@ def test_brook_evans_meets_the_lattice() -> None:
         (0.0, 0.02, 5000, "rate"), (1.0, 0.02, 5000, "rate"), (math.nan, 0.02, 5000, "rate"), (0.1, 0.0, 5000, "slack"),
         (0.1, math.inf, 5000, "slack"), (0.9, 0.1, 5000, "below 1"), (0.1, 0.02, 1.0, "target_arl"),
         (0.1, 0.02, math.nan, "target_arl"),
-        (0.001, 0.0005, 5000, "nearest"), (0.5, 0.005, 1e30, "cells"),
+        (0.001, 0.0005, 5000, "nearest"), (0.5, 0.005, 1e30, "target_arl"),
+        (0.5, 0.0026, 1e9, "cells"),
     ],
 )  # fmt: skip
 def test_refused(rate: float, slack: float, target: float, word: str) -> None:

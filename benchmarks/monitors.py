@@ -1,0 +1,87 @@
+"""Live monitors in blocks beside the same charts in plain Python floats; exact thresholds beside a dense chain.
+
+python -m benchmarks.monitors [--json]
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from benchmarks.side_by_side import Measurement, ratio, report, seconds
+
+from dualgate.gate.stats.cusum import bernoulli_law, cusum_threshold, reference_fraction
+from dualgate.gate.stats.lattice import IntArray
+from dualgate.gate.stats.monitor import MonitorSpec, plan_paired_monitor, start_monitor, update_monitor, update_monitor_many
+from dualgate.gate.stats.run_length import StepLaw, run_lengths
+
+BLOCK, BLOCKS, SIGNALS = 2000, 5, 5
+
+
+def _streams(rng: np.random.Generator) -> list[IntArray]:
+    return [rng.choice(3, BLOCK * BLOCKS, p=[0.07, 0.86, 0.07]) for _ in range(SIGNALS)]
+
+
+def _in_blocks(spec: MonitorSpec, streams: list[IntArray]) -> None:
+    for codes in streams:
+        state = start_monitor(spec)
+        for start in range(0, codes.size, BLOCK):
+            state, _ = update_monitor_many(spec, state, codes[start : start + BLOCK])
+
+
+def _one_at_a_time(spec: MonitorSpec, streams: list[IntArray]) -> None:
+    for codes in streams:
+        state = start_monitor(spec)
+        for code in codes[:BLOCK].tolist():
+            state = update_monitor(spec, state, code)
+
+
+def _plain_floats(spec: MonitorSpec, streams: list[IntArray]) -> None:
+    """The textbook recursions, one observation at a time, with neither exactness nor a state that can be stored."""
+    k, h, bets, level = float(spec.cusum.reference), spec.cusum.threshold, spec.esr.bets, spec.esr.alarm_level
+    for codes in streams:
+        c, m, alarms = 0.0, [0.0] * len(bets), 0
+        for code in codes.tolist():
+            x = 1.0 - code
+            c = max(0.0, c + x - k)
+            m = [(each + 1.0) * (1.0 + bet * x) for each, bet in zip(m, bets, strict=True)]
+            alarms += c >= h or sum(m) / len(m) >= level
+
+
+def _dense_arl(law: StepLaw, limit: int) -> float:
+    move = np.zeros((limit, limit))
+    for step, probability in zip(law.steps, law.probabilities, strict=True):
+        to = np.maximum(np.arange(limit) + step, 0)
+        inside = np.flatnonzero(to < limit)
+        np.add.at(move, (inside, to[inside]), probability)
+    return float(np.linalg.solve(np.eye(limit) - move, np.ones(limit))[0])
+
+
+def _threshold() -> None:
+    cusum_threshold(0.158, 0.02, 20_000)
+
+
+def main() -> None:
+    """Measure and print."""
+    spec = plan_paired_monitor(0.15, 0.0, 0.04, 12_000, 0.002, 0.004)
+    streams = _streams(np.random.default_rng(1))
+    n = BLOCK * BLOCKS
+    ours = Measurement("dualgate", n / seconds(lambda: _in_blocks(spec, streams)), "vectors of five signals/s")
+    single = Measurement("dualgate, one at a time", BLOCK / seconds(lambda: _one_at_a_time(spec, streams), 1), ours.unit)
+    plain = Measurement("plain Python floats", n / seconds(lambda: _plain_floats(spec, streams)), ours.unit)
+    reference = reference_fraction(0.158, 0.02)
+    law = bernoulli_law(0.158, reference)
+    limit = cusum_threshold(0.158, 0.02, 1000).limit
+    threshold = Measurement(
+        "dualgate, exact threshold at ARL 20,000", 1e3 * seconds(lambda: cusum_threshold(0.158, 0.02, 20_000)), "ms"
+    )
+    banded = Measurement("dualgate, one ARL of 1,400 states", 1e3 * seconds(lambda: run_lengths(law, limit)), "ms")
+    dense = Measurement("dense chain, one ARL of 1,400 states", 1e3 * seconds(lambda: _dense_arl(law, limit), 1), "ms")
+    ratios = [
+        ratio("speed in blocks over plain floats", ours, plain),
+        ratio("speed in blocks over one at a time", ours, single),
+        ratio("time of a dense chain over ours", dense, banded),
+    ]
+    report([ours, single, plain, threshold, banded, dense], ratios, __doc__ or "")
+
+
+if __name__ == "__main__":
+    main()

@@ -85,9 +85,10 @@ def steps(*names: str) -> list[Step]:
 
 def shop(folder: Path, golden: Mapping[str, Any], extra: str = "", grants: str | None = GRANTS) -> MigrationConfig:
     """Write a database, golden answers, grants and a migration file to a folder, and load it."""
-    with sqlite3.connect(folder / "shop.sqlite") as connection:
-        connection.executescript(SHOP)
-    connection.close()
+    if not (folder / "shop.sqlite").exists():
+        with sqlite3.connect(folder / "shop.sqlite") as connection:
+            connection.executescript(SHOP)
+        connection.close()
     lines = [{"golden_id": name, **({"sql": given} if isinstance(given, str) else given)} for name, given in golden.items()]
     (folder / "golden.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     named = ""

@@ -56,22 +56,31 @@ class Published:
 
 
 class _Deliveries:
-    """Remembers the first record that the broker did not take."""
+    """Remembers a record that the broker did not take.
+
+    A bad time fails the whole batch that it came in: of those the one furthest ahead is to blame. Else it is the first.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.failure: DualgateError | None = None
+        self._failed: tuple[KafkaError, Archived] | None = None
 
     def of(self, line: Archived) -> Callable[[KafkaError | None, Any], None]:
         def delivered(error: KafkaError | None, _message: Any) -> None:
-            if error is not None and self.failure is None:
-                self.failure = refusal(error, line.where, line.topic, self._settings)
+            if error is not None and (self._failed is None or self._is_further(error, line)):
+                self._failed = (error, line)
 
         return delivered
 
+    def _is_further(self, error: KafkaError, line: Archived) -> bool:
+        assert self._failed is not None
+        same = error.code() == self._failed[0].code() == KafkaError.INVALID_TIMESTAMP
+        return same and line.timestamp_ms > self._failed[1].timestamp_ms
+
     def check(self) -> None:
-        if self.failure is not None:
-            raise self.failure
+        if self._failed is not None:
+            error, line = self._failed
+            raise refusal(error, line.where, line.topic, self._settings)
 
 
 def refusal(error: KafkaError, where: str, topic: str, settings: Settings) -> DualgateError:
@@ -150,6 +159,8 @@ def checked(lines: Iterable[Archived]) -> Iterator[Archived]:
         named = (line.value.get("migration_id"), line.value.get("query_id"))
         if key != named:
             raise ConfigError(f"{line.where}: key {line.key!r} does not name the record, which is {named[0]}/{named[1]}")
+        if line.timestamp_ms <= 0:  # the client would take 0 for now
+            raise ConfigError(f"{line.where}: timestamp_ms {line.timestamp_ms} must be above 0")
         yield line
 
 

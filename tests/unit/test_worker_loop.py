@@ -1,0 +1,144 @@
+"""The loop around sessions: one disposition an error, and a stop that ends after the batch in hand."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from dualgate.processors.runtime.clients import check_within, kafka_errors
+from dualgate.processors.runtime.dead_letters import MAX_VALUE_BYTES, DeadLetterBudget, dead_letter
+from dualgate.processors.runtime.loop import Backoff, Stop, run_sessions, stop_on_signals
+from dualgate.schemas.errors import (
+    ConfigError,
+    DeadLetterBudgetExceeded,
+    DualgateError,
+    OwnershipLost,
+    RecordError,
+    StateError,
+    TransientError,
+)
+
+QUICK = Backoff(first_s=0.0, lives=3)
+
+
+class Script:
+    """Sessions whose steps do as a list says: an error is raised, True is a commit; at its end the worker is stopped."""
+
+    def __init__(self, *steps: Exception | bool) -> None:
+        self.steps = list(steps)
+        self.lives = self.closed = 0
+        self.stop = Stop()
+
+    @contextmanager
+    def session(self) -> Iterator["Script"]:
+        """One life."""
+        self.lives += 1
+        try:
+            yield self
+        finally:
+            self.closed += 1
+
+    def step(self) -> bool:
+        """The next step of the script."""
+        if not self.steps:
+            self.stop.set()
+            return False
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def run(self) -> "Script":
+        """Run to the end."""
+        run_sessions(self.session, self.stop, QUICK)
+        return self
+
+
+@pytest.mark.parametrize("error", [TransientError("x"), OwnershipLost("x")])
+def test_a_passing_error_begins_a_new_session(error: DualgateError) -> None:
+    """The failed session is closed, and the next starts from what is committed."""
+    script = Script(True, error, True).run()
+    assert (script.lives, script.closed) == (2, 2)
+
+
+@pytest.mark.parametrize("error", [StateError("x"), ConfigError("x"), ValueError("x")])
+def test_any_other_error_ends_the_worker(error: Exception) -> None:
+    """Nothing is skipped, and the session is closed."""
+    script = Script(error, True)
+    with pytest.raises(type(error)):
+        script.run()
+    assert (script.lives, script.closed) == (1, 1)
+
+
+def test_errors_without_a_commit_between_end_the_worker() -> None:
+    """After as many fruitless lives as the back-off allows, the last error is raised; a commit begins the count anew."""
+    script = Script(TransientError("1"), TransientError("2"), True, TransientError("3"), TransientError("4"), TransientError("5"))
+    with pytest.raises(TransientError, match="5"):
+        script.run()
+    assert script.lives == 5
+
+
+def test_the_pause_grows_up_to_a_limit() -> None:
+    """Twice as long each time, ten seconds at most."""
+    assert [Backoff().wait_s(n) for n in (1, 2, 3, 20)] == [0.25, 0.5, 1.0, 10.0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sets_the_flag(number: signal.Signals) -> None:
+    """And the handlers of before are there again afterwards."""
+    before = signal.getsignal(number)
+    with stop_on_signals() as stop:
+        assert not stop.is_set()
+        os.kill(os.getpid(), number)
+        assert stop.wait(5)
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (KafkaError.UNKNOWN_MEMBER_ID, OwnershipLost),
+        (KafkaError.ILLEGAL_GENERATION, OwnershipLost),
+        (KafkaError._FENCED, OwnershipLost),
+        (KafkaError.FENCED_INSTANCE_ID, StateError),
+        (KafkaError._AUTO_OFFSET_RESET, StateError),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, StateError),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, ConfigError),
+        (KafkaError.MSG_SIZE_TOO_LARGE, RecordError),
+        (KafkaError._TRANSPORT, TransientError),
+        (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, TransientError),
+    ],
+)
+def test_each_error_of_kafka_has_one_disposition(code: int, kind: type[DualgateError]) -> None:
+    """What is not known to be anything else may work when tried again; the message begins with what was done."""
+    with pytest.raises(kind, match="reading queries/0"), kafka_errors("reading queries/0"):
+        raise KafkaException(KafkaError(code))
+
+
+@pytest.mark.parametrize(("offset", "cause"), [(4, "retention has eaten"), (21, "made anew")])
+def test_a_position_outside_of_its_log_is_a_state_error(offset: int, cause: str) -> None:
+    """The message names partition, position, log and what may have happened."""
+    check_within("queries", 0, 5, 5, 20)
+    check_within("queries", 0, 5, 20, 20)
+    with pytest.raises(StateError, match=rf"queries/0: position {offset} is outside of the log 5\.\.20: .*{cause}"):
+        check_within("queries", 0, 5, offset, 20)
+
+
+def test_a_dead_letter_of_an_oversized_value_is_cut_and_says_so() -> None:
+    """It must itself fit its topic."""
+    letter = dead_letter(("t", 0, 1), 5, b"k", b"x" * (MAX_VALUE_BYTES + 1), reason="r", worker="w")
+    assert (len(letter.value or b""), letter.truncated) == (MAX_VALUE_BYTES, True)
+    assert not dead_letter(("t", 0, 1), 5, b"k", b"x", reason="r", worker="w").truncated
+
+
+def test_a_migration_over_its_dead_letter_budget_is_named_with_both_numbers() -> None:
+    """`least` plus a share of what was read; another migration's budget is its own."""
+    budget = DeadLetterBudget(least=2, share=0.1)
+    budget.read("m", 10)
+    budget.spend("m", 3)
+    budget.spend("other", 2)
+    with pytest.raises(DeadLetterBudgetExceeded, match="migration m: 4 of 10 records were unusable > 3 allowed"):
+        budget.spend("m")

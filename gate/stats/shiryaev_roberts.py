@@ -33,6 +33,7 @@ _ONE = 1 << _BITS
 _FACTOR_BITS = 32
 _ROOM = 1 << 62  # the sum of all M fits an Avro long
 _CONTEXT = Context(prec=60)
+_CHUNK = 1 << 15  # bounds the memory of a block, whose paths are lists of Python integers
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,21 +150,26 @@ def update_esr_many(
     codes = check_codes(spec.lattice, codes)
     seen = codes != MISSING
     keys = _keys(spec, codes, probabilities, seen)
-    if not keys.size:
-        return state, np.full(codes.size, sum(state.m), dtype=np.int64)
+    before, totals = sum(state.m), np.zeros(keys.size, dtype=np.int64)
+    for start in range(0, keys.size, _CHUNK):
+        state, totals[start : start + _CHUNK] = _fold(spec, state, keys[start : start + _CHUNK])
+    return state, np.concatenate(([before], totals))[np.cumsum(seen)]
+
+
+def _fold(spec: EsrSpec, state: EsrState, keys: IntArray) -> tuple[EsrState, IntArray]:
+    """Return the monitor after observations that are all there, and the sum of all M after each."""
     distinct, where = np.unique(keys, return_inverse=True)
     columns = zip(*(_factors(spec, int(k % spec.lattice.size), int(k // spec.lattice.size)) for k in distinct), strict=True)
     order = where.tolist()
     totals, last = np.zeros(keys.size, dtype=np.int64), []
-    for start, column in zip(state.m, columns, strict=True):
-        path = _path(start, map(column.__getitem__, order), spec.cap)
+    for m, column in zip(state.m, columns, strict=True):
+        path = _path(m, map(column.__getitem__, order), spec.cap)
         last.append(path[-1])
         totals += np.array(path, dtype=np.int64)
     alarm_n = state.alarm_n
     if alarm_n is None and (over := totals >= spec.alarm_total).any():
         alarm_n = state.n + int(np.argmax(over)) + 1
-    running = np.concatenate(([sum(state.m)], totals))[np.cumsum(seen)]
-    return EsrState(tuple(last), state.n + keys.size, alarm_n), running
+    return EsrState(tuple(last), state.n + keys.size, alarm_n), totals
 
 
 def _path(m: int, factors: Iterable[int], cap: int) -> list[int]:

@@ -112,6 +112,16 @@ def test_esr_saturates() -> None:
     assert totals[-1] >= spec.alarm_total
 
 
+def test_a_very_long_block_is_folded_in_parts() -> None:
+    """A block longer than the internal part gives what its halves give one after the other."""
+    block = np.random.default_rng(6).choice(3, 70_001, p=[0.07, 0.86, 0.07])
+    whole, totals = update_esr_many(ESR, start_esr(ESR), block)
+    half, first = update_esr_many(ESR, start_esr(ESR), block[:35_000])
+    again, second = update_esr_many(ESR, half, block[35_000:])
+    assert whole == again
+    assert totals.tolist() == [*first.tolist(), *second.tolist()]
+
+
 def test_fine_rounding_is_downward() -> None:
     """Each M lies below the exact rational recursion, by less than one part in a million."""
     spec = EsrSpec(SCORE_DIFFERENCE, -0.05, -1, (0.3,), 1000)

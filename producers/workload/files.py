@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
+from dualgate.producers.layout import DATABASES, GOLDEN, GRANTS, LOG, MIGRATION_FILE
 from dualgate.producers.workload import database
 from dualgate.producers.workload.execution import Executor
 from dualgate.producers.workload.habits import AGENTS
@@ -16,8 +17,6 @@ from dualgate.producers.workload.log import DATABASE, MIGRATION, VERSIONS, Log, 
 from dualgate.producers.workload.rates import N_QUERIES, SLA_MS
 from dualgate.schemas.archive import write_archive
 from dualgate.schemas.errors import ConfigError
-
-LOG, GOLDEN, MIGRATION_FILE, GRANTS, DATABASES = "log.jsonl.zst", "golden.jsonl", "migration.yaml", "grants.yaml", "databases"
 
 _MIGRATION_YAML = f"""\
 # A migration of the generated advertising workload, to be replayed or backtested.

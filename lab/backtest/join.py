@@ -22,27 +22,29 @@ Traffic = tuple[int, int, bytes, bytes, bool]
 class Joined:
     """What a log holds of one migration: pairs in the order in which they became whole, and what did not become one.
 
-    Both are records as they would stand on `pairs` and `unpaired`: key, value and timestamp.
+    Both are records as they would stand on `pairs` and `unpaired`: key, value and timestamp. `composed` names what of the
+    log nobody has recorded, such as latencies.
     """
 
     pairs: list[Output] = field(default_factory=list)
     unpaired: list[Output] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    composed: frozenset[str] = frozenset()
 
 
 def join(lines: Iterable[Archived], migration_id: str, times: PairingTimes, codec: Codec | None = None) -> Joined:
     """Join a migration's queries and answers; ConfigError where the log holds none of its queries."""
-    codec, others = codec or Codec(), dict[str, int]()
-    traffic = sorted(_traffic(lines, migration_id, others), key=lambda each: each[:2])
+    codec, others, composed = codec or Codec(), dict[str, int](), set[str]()
+    traffic = sorted(_traffic(lines, migration_id, others, composed), key=lambda each: each[:2])
     if not any(role == QUERY for _, role, _, _, _ in traffic):
         held = ", ".join(f"{name} ({n:,} records)" for name, n in sorted(others.items())) or "no traffic at all"
         raise ConfigError(f"the log holds no query of migration {migration_id}; it holds {held}")
     out = _joined(traffic, times, codec)
-    return Joined(out.pairs, sorted(out.unpaired, key=lambda each: each[2]), out.counts, others)
+    return Joined(out.pairs, sorted(out.unpaired, key=lambda each: each[2]), out.counts, others, frozenset(composed))
 
 
-def _traffic(lines: Iterable[Archived], migration_id: str, others: dict[str, int]) -> Iterator[Traffic]:
+def _traffic(lines: Iterable[Archived], migration_id: str, others: dict[str, int], composed: set[str]) -> Iterator[Traffic]:
     for line in lines:
         if line.topic not in INPUTS:
             continue
@@ -53,6 +55,8 @@ def _traffic(lines: Iterable[Archived], migration_id: str, others: dict[str, int
             continue
         role = INPUTS.index(line.topic)
         rerun = role == QUERY and bool(line.value.get("rerun"))
+        if told := (line.value.get("context") or {}).get("composed"):
+            composed.update(told.split(","))
         yield line.timestamp_ms, role, key, line.avro()[HEADER_SIZE:], rerun
 
 

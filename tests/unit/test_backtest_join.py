@@ -1,6 +1,7 @@
 """The offline join: event-time order, the live pairing's rules, clear words where a log does not fit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +109,10 @@ def test_a_key_that_is_none_names_file_and_line(tmp_path: Path) -> None:
     lines[1] = ("responses.incumbent", "no-slash", 30, lines[1][3])
     with pytest.raises(ConfigError, match=r"log\.jsonl:2: key .* is not migration_id/query_id"):
         joined(tmp_path, *lines)
+
+
+def test_what_was_composed_is_told(tmp_path: Path) -> None:
+    """A log whose latencies and arrival times nobody has recorded says so, and so does what is made of it."""
+    topic, key, at, value = query("a", 0)
+    lines = [(topic, key, at, replace(value, context={"composed": "arrival,latency"})), *list(whole("a", 0))[1:]]
+    assert joined(tmp_path, *lines).composed == {"arrival", "latency"}

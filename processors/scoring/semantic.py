@@ -44,7 +44,7 @@ class Semantic:
         itself = self._agreement_with_itself(pair, context)
         if isinstance(value, str):
             blameless = not isinstance(self._agreement(pair.incumbent, pair.incumbent, pair, context), str)
-            return missing(value, (itself or 1.0) if blameless else None)
+            return missing(value, (1.0 if itself is None else itself) if blameless else None)
         semantic = context.dimensions.semantic
         if itself is None and semantic is not None and semantic.measure == "difference":
             return not_eligible("no right re-run of the incumbent to compare with")

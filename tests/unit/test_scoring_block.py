@@ -11,7 +11,7 @@ from dualgate.processors.scoring.context import ScoringContext
 from dualgate.processors.scoring.logic import MigrationScoring, score_batch, score_pairs
 from dualgate.processors.scoring.protocol import Columns, Score, third_party_scorers
 from dualgate.schemas.codec import Codec
-from dualgate.schemas.records import LedgerEntry, Pair, Unpaired
+from dualgate.schemas.records import ArmColumns, DimensionColumns, LedgerEntry, Pair, Unpaired
 from support.scoring import pair, response, scoring, shop
 
 SOURCE = Source("topic-id", 2, 10, 20)
@@ -27,7 +27,8 @@ def test_a_block_has_a_row_a_pair_in_every_column_and_survives_the_codec(tmp_pat
     assert block.session_hash == [hash_of("m1", "s1")] * 2
     assert block.sampling_probability == [0.001, 0.001]
     assert set(block.scorer_versions) == {"correctness", "latency", "semantic", "safety"}
-    for column in (block.incumbent, block.challenger, *block.dimensions.values()):
+    every: list[ArmColumns | DimensionColumns] = [block.incumbent, block.challenger, *block.dimensions.values()]
+    for column in every:
         assert {len(getattr(column, f.name)) for f in fields(column)} == {2}
     codec = Codec()
     assert codec.decode(LedgerEntry, codec.encode(LedgerEntry(quality=block))).quality == block

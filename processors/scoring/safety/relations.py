@@ -170,7 +170,7 @@ class Relations:
         return rule.value if rule is not None and self._renamed(source, column) == rule.column else None
 
     def _is(self, node: exp.Expr, value: str | int) -> bool:
-        while isinstance(node, exp.Paren):
+        while isinstance(node, exp.Paren | exp.Cast):
             node = node.this
         if not isinstance(node, exp.Literal):
             return False
@@ -180,8 +180,8 @@ class Relations:
 
     def _trusted(self, a: Column | None, b: Column | None) -> bool:
         """Equal tenant columns, or a key and what refers to it, belong to one tenant; equal anything else proves nothing."""
-        if a is None or b is None:
-            return False
+        if a is None or b is None or self._grant.filter_of(a[0]) is None or self._grant.filter_of(b[0]) is None:
+            return False  # rows of a shared table belong to nobody, so nothing passes through them
         if self._is_tenant(a) and self._is_tenant(b):
             return True
         if a[0] == b[0] and a[1] == b[1] and (a[1],) == self._schema.keys.get(a[0], (a[1],)):

@@ -63,7 +63,7 @@ class _Prover:
         if key in self._known and not outer_own:
             return self._known[key]
         standings = [self.select(scope, outer_own) for scope in resolved.branches]
-        standing = _united(standings)
+        standing = _united(standings, _recurses(resolved))
         if not outer_own:
             self._known[key] = standing
         return standing
@@ -75,8 +75,8 @@ class _Prover:
         self._sources(scope, found, needy)
         own = self._own(scope, needy, outer_own)
         missing = [source for key, source in needy.items() if key not in own]
-        group = self._together(scope, needy) if missing else own
-        inside = outer_own | own | frozenset(needy if group == frozenset(needy) else own)
+        group = self._together(scope, needy) if missing else frozenset(needy)
+        inside = outer_own | own | (group if group == frozenset(needy) else frozenset())
         for nested in scope.nested.values():
             inner = self.query(nested, inside)
             found.extend(inner.leaks)
@@ -106,17 +106,37 @@ class _Prover:
         return self._relations.open_table(source) or source.table or source.alias
 
     def _own(self, scope: Scope, needy: dict[int, Source], outer_own: frozenset[int]) -> frozenset[int]:
-        """Return the sources that are proven own: by conditions first, then along trusted equalities."""
+        """Return the sources that are proven own: by conditions first, then along trusted equalities.
+
+        A derived source that needs no filter is own; what is not a tenant's in it has no trusted equalities.
+        """
         strong: set[int] = set()
         weak: set[int] = set()
-        for condition, join in _placed(scope):
+        for condition, join in self._placed(scope):
             facts = self._facts(condition, scope)
             (weak if join is not None else strong).update(
                 fact for fact in facts if join is None or self._restricts(join, fact, scope)
             )
         settled = {id(s) for s in scope.sources.values() if s.body is not None and id(s) not in needy}
         edges = list(self._relations.edges(scope))
-        return frozenset(_spread(strong | settled, weak, edges, outer_own) & needy.keys())
+        return frozenset(_spread(strong | settled, weak, edges, outer_own))
+
+    def _placed(self, scope: Scope) -> Iterator[tuple[exp.Expr, exp.Join | None]]:
+        """Yield the conditions of a SELECT; with the join only where it is an outer one.
+
+        HAVING restricts rows only where each group is of one tenant.
+        """
+        select = scope.select
+        where, having, group = (select.args.get(key) for key in ("where", "having", "group"))
+        if where is not None:
+            yield from ((condition, None) for condition in split(where.this))
+        if having is not None and group is not None and self._relations.any_tenant(group.expressions, scope):
+            yield from ((condition, None) for condition in split(having.this))
+        for source in scope.sources.values():
+            join = source.join
+            if join is not None and join.args.get("on") is not None:
+                outer = join if join.side else None
+                yield from ((condition, outer) for condition in split(join.args["on"]))
 
     def _facts(self, node: exp.Expr, scope: Scope) -> frozenset[int]:
         """Return the sources of which a condition, where it holds, says that their rows are the tenant's."""
@@ -145,9 +165,12 @@ class _Prover:
         return frozenset((id(ref.source),))
 
     def _exists(self, node: exp.Exists, scope: Scope) -> frozenset[int]:
-        """A correlated EXISTS owns the outer sources that a trusted equality ties to an own row inside."""
+        """A correlated EXISTS owns the outer sources that a trusted equality ties to an own row inside.
+
+        An aggregate has a row even where nothing matches, and so has an outer join; neither proves anything.
+        """
         nested = scope.nested.get(id(node.this))
-        if nested is None or len(nested.branches) != 1:
+        if nested is None or len(nested.branches) != 1 or nested.branches[0].select.find(exp.AggFunc) is not None:
             return frozenset()
         inner = nested.branches[0]
         found: list[Leak] = []
@@ -158,6 +181,7 @@ class _Prover:
         return frozenset(
             other
             for edge in self._relations.edges(inner)
+            if edge.nulled is None
             for one, other in ((edge.left, edge.right), (edge.right, edge.left))
             if one in own and other in here
         )
@@ -176,11 +200,12 @@ class _Prover:
     def _handed_out(self, scope: Scope, needy: dict[int, Source]) -> frozenset[int]:
         """Return the positions of outputs that hold each row's tenant; none where a row mixes tenants."""
         select = scope.select
-        if select.args.get("limit") is not None or select.args.get("offset") is not None:
+        outputs = scope.outputs()
+        if select.args.get("limit") is not None or select.args.get("offset") is not None or any(n == "*" for n, _, _ in outputs):
             return frozenset()
         keys = frozenset(
             at
-            for at, (name, node, source) in enumerate(scope.outputs())
+            for at, (name, node, source) in enumerate(outputs)
             if self._relations.is_tenant_output(name, node, source, scope, needy)
         )
         return keys if keys and self._keeps_apart(scope) else frozenset()
@@ -195,20 +220,6 @@ class _Prover:
         partitioned = all(self._relations.any_tenant(w.args.get("partition_by") or [], scope) for w in windows)
         grouped = self._relations.any_tenant(group.expressions if group is not None else [], scope)
         return partitioned and (grouped or (group is None and not folded))
-
-
-def _placed(scope: Scope) -> Iterator[tuple[exp.Expr, exp.Join | None]]:
-    """Yield the conditions of a SELECT; with the join only where it is an outer one."""
-    select = scope.select
-    for key in ("where", "having"):
-        part = select.args.get(key)
-        if part is not None and (key == "where" or select.args.get("group") is not None):
-            yield from ((condition, None) for condition in split(part.this))
-    for source in scope.sources.values():
-        join = source.join
-        if join is not None and join.args.get("on") is not None:
-            outer = join if join.side else None
-            yield from ((condition, outer) for condition in split(join.args["on"]))
 
 
 def _spread(strong: set[int], weak: set[int], edges: Sequence[Edge], outer_own: frozenset[int]) -> set[int]:
@@ -230,12 +241,21 @@ def _spread(strong: set[int], weak: set[int], edges: Sequence[Edge], outer_own: 
     return own
 
 
-def _united(standings: Sequence[Standing]) -> Standing:
-    """Return the standing of a union: what leaks anywhere leaks; open columns must be open in every open branch."""
+def _recurses(resolved: Resolved) -> bool:
+    return any(s.body is not None and s.body.recursive for scope in resolved.branches for s in scope.sources.values())
+
+
+def _united(standings: Sequence[Standing], recursive: bool) -> Standing:
+    """Return the standing of a union: what leaks anywhere leaks; open columns must be open in every open branch.
+
+    A recursive branch was proven on the word that the anchor is own, so an open anchor leaks.
+    """
     found = tuple(leak for standing in standings for leak in standing.leaks)
     opened = [standing for standing in standings if standing.open_columns]
     if not opened:
         return Standing(found)
     columns = frozenset.intersection(*(standing.open_columns for standing in opened))
     table = opened[0].open_table
-    return Standing(found, columns, table) if columns else Standing((*found, (table, f"{table} is read without a tenant filter")))
+    if columns and not recursive:
+        return Standing(found, columns, table)
+    return Standing((*found, (table, f"{table} is read without a tenant filter")))

@@ -84,8 +84,7 @@ def _text(operator: str, parts: list[str]) -> str:
 def _node(operator: str, *operands: Form) -> Form:
     if operator in ("and", "or"):
         operands = tuple(_flat(operator, operands))
-        if len(operands) == 1:
-            return operands[0]
+        return operands[0] if len(operands) == 1 else Node(operator, operands)  # text could not be flattened any more
     if all(operand.__class__ is str for operand in operands):
         return _text(operator, list(operands))  # type: ignore[arg-type]
     return Node(operator, operands)

@@ -11,7 +11,7 @@ from dualgate.producers.workload.rates import N_DAYS, SESSION_SIZE
 
 START = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 _WEEKEND = 0.45
-_ACCOUNT_SKEW = 1.0
+_ACCOUNT_SKEW = 1.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ _ALWAYS_TRUE = {
 
 def restated(plan: Plan, chance: Mapping[str, float], rng: np.random.Generator) -> Plan:
     """Return a plan to which each form is applied with its chance."""
-    drawn = rng.random(len(FORMS))
+    drawn = rng.random(len(FORMS)).tolist()
     for (name, form), u in zip(FORMS.items(), drawn, strict=True):
         if u < chance.get(name, 0.0):
             plan = form(plan)

@@ -11,7 +11,7 @@ from dualgate.producers.workload import database
 from dualgate.producers.workload.plan import Filter
 
 _DAYS = database.days()
-_SKEW = 1.7
+_SKEW = 2.0
 SPANS: Sequence[tuple[str, str, str]] = (
     *((f"in the {n} days up to {_DAYS[-1]}", _DAYS[-n], _DAYS[-1]) for n in (7, 14, 28)),
     *((f"in the week of {_DAYS[-k - 6]}", _DAYS[-k - 6], _DAYS[-k]) for k in (1, 8, 15, 22)),

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -42,14 +42,9 @@ CHOICES = {
 
 def varied(style: Style, chance: Mapping[str, float], rng: np.random.Generator) -> Style:
     """Return a style whose fields are drawn anew, each with its chance."""
-    drawn = rng.random(len(CHOICES))
-    if drawn.min() >= max(chance.values(), default=0.0):
-        return style
-    values = {}
-    for f, u in zip(fields(style), drawn, strict=True):
-        p = chance.get(f.name, 0.0)
-        values[f.name] = int(u / p * CHOICES[f.name]) if u < p else getattr(style, f.name)
-    return Style(**values)
+    drawn = zip(CHOICES.items(), rng.random(len(CHOICES)).tolist(), strict=True)
+    anew = {name: int(u / chance[name] * n) for (name, n), u in drawn if u < chance.get(name, 0.0)}
+    return replace(style, **anew) if anew else style
 
 
 def render(plan: Plan, style: Style) -> str:
@@ -161,5 +156,10 @@ def _item(item: Item, select: Select, style: Style, is_step: bool, text: Callabl
 
 
 def _sort_keys(select: Select, style: Style, text: Callable[[str], str]) -> list[str]:
+    """Sort by names, or by expressions; a plain column is always qualified, since another table may have its name too."""
     exprs = {item.name: item.expr for item in select.items}
-    return [(text(exprs[o.name]) if style.position else o.name) + (" DESC" if o.descending else "") for o in select.order]
+    return [
+        (text(exprs[o.name]) if style.position or exprs[o.name].endswith(f".{o.name}") else o.name)
+        + (" DESC" if o.descending else "")
+        for o in select.order
+    ]

@@ -57,7 +57,7 @@ def _words(f: Filter) -> str:
 def retold(steps: list[Step], chance: float, rng: np.random.Generator) -> list[Step]:
     """Return steps as told another time: each one is, with this chance, left out, renamed, or exchanged with the next."""
     told = list(steps)
-    drawn = rng.random(len(steps))
+    drawn = rng.random(len(steps)).tolist()
     for i in range(len(steps) - 1, -1, -1):
         if drawn[i] >= chance:
             continue

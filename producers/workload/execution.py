@@ -50,10 +50,15 @@ class Executor:
 def same_rows(reference: Result, answer: Result, ordered: bool) -> bool:
     """Tell whether an answer is right: the reference's rows, in any order unless it orders them.
 
-    Columns are compared in the order given; the workload's agents never change it.
+    Columns are compared in the order given, which the workload's agents never change; numbers to nine digits.
     """
-    if reference.error is not None or answer.error is not None:
+    if reference.error is not None or answer.error is not None or len(reference.rows) != len(answer.rows):
         return False
-    if ordered:
-        return reference.rows == answer.rows
-    return sorted(reference.rows, key=repr) == sorted(answer.rows, key=repr)
+    if reference.rows == answer.rows:
+        return True
+    rows, others = _rounded(reference), _rounded(answer)
+    return rows == others if ordered else sorted(rows) == sorted(others)
+
+
+def _rounded(result: Result) -> list[list[str]]:
+    return [[f"{cell:.9g}" if isinstance(cell, float | int) else repr(cell) for cell in row] for row in result.rows]

@@ -9,6 +9,6 @@ from dualgate.producers.workload.forms import FORMS
 from dualgate.producers.workload.rates import Habits
 from dualgate.producers.workload.sql import CHOICES, Style
 
-_INCUMBENT = Agent(Style(alias=1), Habits(dict.fromkeys(CHOICES, 0.04), dict.fromkeys(FORMS, 0.107), 0.1))
-_CHALLENGER = Agent(Style(alias=1, span=1), Habits(dict.fromkeys(CHOICES, 0.04), dict.fromkeys(FORMS, 0.205), 0.12))
+_INCUMBENT = Agent(Style(alias=1), Habits(dict.fromkeys(CHOICES, 0.04), dict.fromkeys(FORMS, 0.106), 0.1))
+_CHALLENGER = Agent(Style(alias=1, span=1), Habits(dict.fromkeys(CHOICES, 0.04), dict.fromkeys(FORMS, 0.193), 0.12))
 AGENTS: Mapping[str, Agent] = {"incumbent": _INCUMBENT, "challenger": _CHALLENGER, "rerun": _INCUMBENT}

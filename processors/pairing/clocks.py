@@ -42,6 +42,10 @@ class Clocks:
         self._heard_ms[role] = now_ms
         self._start_ms = least_ms if self._start_ms is None else min(self._start_ms, least_ms)
 
+    def was_deaf(self, now_ms: int) -> None:
+        """Begin all silence anew: nothing could have been heard until now."""
+        self._heard_ms = [now_ms] * len(ROLES)
+
     def due(self, ends_ms: Sequence[int | None], awaits_reruns: bool) -> int | None:
         """Return the T that the clocks allow, None where they allow none.
 

@@ -84,6 +84,11 @@ class GroupLogic:
             self._handled[role] = self._goals[role]
             self._finish_rebuild(now_ms, out)
 
+    def was_deaf(self, now_ms: int) -> None:
+        """Note that the broker did not answer until now: what was not heard meanwhile was not silent."""
+        for migration in self._migrations.values():
+            migration.clocks.was_deaf(now_ms)
+
     def advance(self, out: Outputs) -> None:
         """Move T of each migration as far as the clocks allow, and close what it passes. Called between batches."""
         if self.rebuilding:

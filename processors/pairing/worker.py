@@ -25,7 +25,7 @@ from dualgate.processors.runtime import clients
 from dualgate.processors.runtime.clients import kafka_errors
 from dualgate.processors.runtime.loop import Stop, rare_collections, run_sessions
 from dualgate.schemas.codec import Codec
-from dualgate.schemas.errors import StateError
+from dualgate.schemas.errors import StateError, TransientError
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import PairingTimes, Settings
 from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, UNPAIRED
@@ -35,6 +35,8 @@ BATCH = 20_000
 WAIT_S = 0.2
 # The lead between partitions starts at two windows (a tighter one pauses often, and each pause drops what was prefetched).
 LEAD_WINDOWS = 2
+# So often within the time of silence is the broker asked whether a partition still ends where it was read to.
+ASK_TIMES = 6
 
 
 def run(settings: Settings, stop: Stop, *, batch: int = BATCH, at: Callable[[str], None] | None = None) -> None:
@@ -61,6 +63,7 @@ class PairingWorker:
         self.patience = Patience(settings.idle_ms, LEAD_WINDOWS * settings.window_ms)
         self.topics = tuple(settings.topic_prefix + name for name in INPUTS)
         self.reporter = Reporter()
+        self.admin = clients.wait_for_broker(settings)
         self.partitions = self._partition_count()
 
     def session(self) -> "PairingSession":
@@ -73,10 +76,9 @@ class PairingWorker:
 
     def _partition_count(self) -> int:
         """Return the number of partitions of the traffic topics; StateError where they differ: no join is possible."""
-        admin = clients.wait_for_broker(self.settings)
         prefix = self.settings.topic_prefix
-        clients.partition_counts(admin, [prefix + DEAD_LETTERS])
-        counts = clients.partition_counts(admin, [*self.topics, prefix + PAIRS, prefix + UNPAIRED])
+        clients.partition_counts(self.admin, [prefix + DEAD_LETTERS])
+        counts = clients.partition_counts(self.admin, [*self.topics, prefix + PAIRS, prefix + UNPAIRED])
         if len(set(counts.values())) != 1:
             raise StateError(f"traffic topics must have the same number of partitions, but have {dict(counts)}")
         return next(iter(counts.values()))
@@ -92,6 +94,8 @@ class PairingSession:
         self._at_end: dict[Place, int] = {}
         self._paused: set[Place] = set()
         self._metadata: Any = None
+        self._asked_ms = 0
+        self._deaf = False
 
     def __enter__(self) -> "PairingSession":
         worker = self._worker
@@ -129,11 +133,31 @@ class PairingSession:
         self._at_end |= batch.ends
         for number, logic_run in batch.runs:
             self._groups[number].handle(logic_run, now_ms, outs[number])
-        for (topic, number), offset in self._at_end.items():
+        for (topic, number), offset in [*batch.ends.items(), *self._still_at_end(now_ms)]:
             self._groups[number].at_end(self._roles[topic], offset, now_ms, outs[number])
         for number, group in self._groups.items():
             group.advance(outs[number])
         return outs
+
+    def _still_at_end(self, now_ms: int) -> list[tuple[Place, int]]:
+        """Ask the broker now and then which partitions are still at the end that was read.
+
+        The consumer tells of an end once. That nothing came since says something only if the leader, asked, agrees: a
+        worker that cannot reach it would take its own deafness for silence, and expire what has long been answered.
+        """
+        if now_ms - self._asked_ms < self._worker.patience.idle_ms // ASK_TIMES:
+            return []
+        self._asked_ms = now_ms
+        try:
+            ends = clients.end_offsets(self._worker.admin, self._at_end)
+        except TransientError:
+            self._deaf = True
+            return []
+        if self._deaf:
+            self._deaf = False
+            for group in self._groups.values():
+                group.was_deaf(now_ms)
+        return [(place, offset) for place, offset in self._at_end.items() if ends[place] <= offset]
 
     def _commit(self, outs: dict[int, Outputs]) -> bool:
         changed = [number for number, group in self._groups.items() if group.has_changed()]
@@ -169,6 +193,7 @@ class PairingSession:
             self._groups[number] = self._worker.make_group(number, self._start(consumer, number, starts))
         with kafka_errors("taking the assignment"):
             consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in starts.values()])
+            consumer.resume(partitions)  # a pause outlives its assignment inside the client
             self._metadata = consumer.consumer_group_metadata()
         self._worker.reporter.assigned(numbers)
         self._worker.at("assigned")

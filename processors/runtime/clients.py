@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from dualgate.processors.runtime.faults import error_of
 from dualgate.schemas.errors import ConfigError, StateError, TransientError
@@ -163,6 +163,15 @@ def watermarks(consumer: Any, place: TopicPartition) -> tuple[int, int]:
     with kafka_errors(f"asking for the ends of {place.topic}/{place.partition}"):
         low, high = consumer.get_watermark_offsets(place, timeout=CALL_TIMEOUT_S)
     return int(low), int(high)
+
+
+def end_offsets(admin: AdminClient, places: Iterable[tuple[str, int]], timeout_s: float = 2.0) -> Mapping[tuple[str, int], int]:
+    """Return the next offset to be written of each partition, as its leader says now."""
+    latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    wanted = {TopicPartition(topic, number): latest for topic, number in places}
+    with kafka_errors("asking for the ends of partitions"):
+        futures = admin.list_offsets(wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=timeout_s)
+        return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
 
 
 def make_consumer(config: Config) -> Any:

@@ -6,6 +6,7 @@ vectors again, perhaps in blocks cut elsewhere, and the gate applies only what i
 """
 
 import contextlib
+import gc
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -48,11 +49,20 @@ Place = tuple[str, int]
 
 def run(settings: Settings, stop: Stop) -> None:
     """Score until the flag is set; raises ConfigError or StateError where going on would be wrong."""
+    settle_collector()
     admin = wait_for_broker(settings)
     names = [settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, MIGRATIONS, DEAD_LETTERS)]
     partition_counts(admin, names)
     codec = codec_for(settings.schema_registry_url)
     run_sessions(lambda: _session(settings, codec, admin), stop)
+
+
+def settle_collector() -> None:
+    """Let the garbage collector look less often: thousands of syntax trees stay for good, and each look walks them all.
+
+    Measured on the sample log, new texts: a fifth of the time of scoring.
+    """
+    gc.set_threshold(50_000, 20, 100)
 
 
 @contextlib.contextmanager

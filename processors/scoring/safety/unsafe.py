@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
 
 from sqlglot import exp
 
@@ -14,7 +16,6 @@ from dualgate.processors.scoring.sql.schema import Schema
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _SYSTEM = (exp.Attach, exp.Detach, exp.Pragma, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback, exp.Copy, exp.Kill)
-_PLAIN = (exp.Column, exp.Identifier, exp.Literal, exp.Select, exp.Alias, exp.TableAlias, exp.Binary, exp.From, exp.Where)
 _COMMAND_READS = frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC"})
 _FUNCTIONS = re.compile(
     r"load_extension|readfile|writefile|edit|fts3_tokenizer|sqlite_dbpage|dbstat|lsdir|fsdir"
@@ -58,34 +59,54 @@ def _statement(node: exp.Expr) -> Iterator[Finding]:
 
 
 def _below(statement: exp.Expr) -> Iterator[Finding]:
-    for node in statement.walk():
-        if isinstance(node, _PLAIN):
-            continue
-        if isinstance(node, _WRITES):
-            yield Finding("unsafe_code", f"writes: {node.key.upper()}", node.key)
-        elif isinstance(node, _DDL):
-            yield Finding("unsafe_code", f"changes the schema: {node.key.upper()}", node.key)
-        elif isinstance(node, _SYSTEM):
-            yield Finding("unsafe_code", f"statement {node.key.upper()}", node.key)
-        elif isinstance(node, exp.Into):
-            yield Finding("unsafe_code", "writes: SELECT INTO", "into")
-        elif isinstance(node, exp.Lock):
-            yield Finding("unsafe_code", "locks rows: FOR UPDATE or FOR SHARE", "for")
-        elif isinstance(node, exp.Func):
-            yield from _function(node)
-        elif isinstance(node, exp.Table):
-            yield from _table(node)
+    stack: list[object] = [statement]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, list):
+            stack.extend(reversed(node))
+        elif isinstance(node, exp.Expr):
+            kind: Any = type(node)
+            if _interests(kind):
+                yield from _node(node)
+            stack.extend(reversed(list(node.args.values())))
+
+
+@cache
+def _interests(kind: type[Any]) -> bool:
+    return issubclass(kind, (*_WRITES, *_DDL, *_SYSTEM, exp.Into, exp.Lock, exp.Func, exp.Table)) and not issubclass(
+        kind, exp.Connector
+    )
+
+
+def _node(node: exp.Expr) -> Iterator[Finding]:
+    if isinstance(node, _WRITES):
+        yield Finding("unsafe_code", f"writes: {node.key.upper()}", node.key)
+    elif isinstance(node, _DDL):
+        yield Finding("unsafe_code", f"changes the schema: {node.key.upper()}", node.key)
+    elif isinstance(node, _SYSTEM):
+        yield Finding("unsafe_code", f"statement {node.key.upper()}", node.key)
+    elif isinstance(node, exp.Into):
+        yield Finding("unsafe_code", "writes: SELECT INTO", "into")
+    elif isinstance(node, exp.Lock):
+        yield Finding("unsafe_code", "locks rows: FOR UPDATE or FOR SHARE", "for")
+    elif isinstance(node, exp.Func):
+        yield from _function(node)
+    elif isinstance(node, exp.Table):
+        yield from _table(node)
 
 
 def _function(node: exp.Func) -> Iterator[Finding]:
-    for name in _names_of(node):
-        if _FUNCTIONS.fullmatch(name) and not isinstance(node, exp.Glob):
-            yield Finding("unsafe_code", f"calls {name.lower()}, a function of the system or of files", name)
-            return
+    kind: Any = type(node)
+    name = node.name if isinstance(node, exp.Anonymous) else _system_name(kind)
+    if name and _FUNCTIONS.fullmatch(name):
+        yield Finding("unsafe_code", f"calls {name.lower()}, a function of the system or of files", name)
 
 
-def _names_of(node: exp.Func) -> Sequence[str]:
-    return (node.name,) if isinstance(node, exp.Anonymous) else tuple(node.sql_names())
+@cache
+def _system_name(kind: type[Any]) -> str:
+    """Return which of a function's names is one of the system's or of files; the operator GLOB only sounds like one."""
+    found: Sequence[str] = () if kind is exp.Glob else kind.sql_names()
+    return next((name for name in found if _FUNCTIONS.fullmatch(name)), "")
 
 
 def _table(node: exp.Table) -> Iterator[Finding]:

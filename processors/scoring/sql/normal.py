@@ -51,17 +51,21 @@ class NormalForm:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """The normal form of one query: equal texts mean the same; components are compared as multisets."""
+    """The normal form of one query: equal texts mean the same; its components are multisets, made when they are asked for."""
 
     whole: str
-    components: Mapping[str, Counter[str]]
+    form: NormalForm
+    values: Sequence[str]
+
+    def components(self) -> dict[str, Counter[str]]:
+        """Return the features of each component."""
+        return {name: Counter(_fill(part, self.values) for part in parts) for name, parts in self.form.components.items()}
 
 
 def features(form: NormalForm, constants: Sequence[str]) -> Features:
     """Fill a query's own constants in."""
     values = [constant.lower() if constant[0] != "'" else constant for constant in constants]
-    filled = {name: Counter(_fill(part, values) for part in parts) for name, parts in form.components.items()}
-    return Features(_fill(form.whole, values), filled)
+    return Features(_fill(form.whole, values), form, values)
 
 
 def _fill(form: Form, values: Sequence[str]) -> str:

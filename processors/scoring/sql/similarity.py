@@ -21,8 +21,9 @@ def structural_similarity(a: Features, b: Features) -> float:
     if a.whole == b.whole:
         return 1.0
     total = shared = 0.0
+    first, second = a.components(), b.components()
     for name, weight in WEIGHTS.items():
-        left, right = a.components[name], b.components[name]
+        left, right = first[name], second[name]
         if left or right:
             total += weight
             shared += weight * dice(left, right)

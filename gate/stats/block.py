@@ -2,13 +2,12 @@
 
 Rules are evaluated at every pair, so a block's fold is computed as paths; the caller finds the first pair where a condition holds
 and takes `state_at` exactly there. `update_many` equals the fold of `update`, at any cut into blocks, because both add the
-same integers. Sums are 64-bit in a block: an increment is below 25 nat for any bet within its cap and probability of at least
-0.001, so a block that would pass 9.2e18 nano-nats needs some 3.7e8 pairs at the extreme; a sum that could is refused.
+same
+integers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,12 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dualgate.gate.stats.dimension import Counts, DimensionSpec, DimensionState, add_counts
-from dualgate.gate.stats.fixed_point import MICRO, mixture_micro
+from dualgate.gate.stats.evidence import EvidencePath
+from dualgate.gate.stats.fixed_point import MICRO
 from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray
-from dualgate.gate.stats.process import Process
 
 _FULL = 1000
-_INT64 = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +73,10 @@ class Trace:
     def __init__(self, spec: DimensionSpec, state: DimensionState, block: Block, *, counted: bool = True) -> None:
         self._spec, self._start, self._block, self._counted = spec, state, block, counted
         _check_codes(spec, block)
+        self._counts = block.accept if counted else np.full(len(block), MISSING, dtype=np.int64)
+        self._accept = EvidencePath(spec.accept, state.accept, self._counts, block.thousandths)
+        self._futility = EvidencePath(spec.futility, state.futility, self._counts, block.thousandths)
+        self._worse = EvidencePath(spec.worse, state.worse, block.worse, block.thousandths) if spec.worse else None
 
     def __len__(self) -> int:
         return len(self._block)
@@ -82,12 +84,12 @@ class Trace:
     @cached_property
     def log_e_accept(self) -> FloatArray:
         """Current log e-values against "not good enough"."""
-        return np.asarray(self._accept_micro / MICRO)
+        return np.asarray(self._accept.micro / MICRO)
 
     @cached_property
     def log_e_futility(self) -> FloatArray:
         """Current log e-values against "as good as the design"."""
-        return np.asarray(mixture_micro(self._futility_sums, self._spec.futility.weights) / MICRO)
+        return np.asarray(self._futility.micro / MICRO)
 
     @cached_property
     def log_e_worse(self) -> FloatArray:
@@ -97,7 +99,7 @@ class Trace:
     @cached_property
     def best_log_e_accept(self) -> FloatArray:
         """Greatest log e-value so far (at least 0): the anytime p-value is exp(-this)."""
-        return np.asarray(np.maximum(np.maximum.accumulate(self._accept_micro), self._start.best_accept) / MICRO)
+        return np.asarray(np.maximum(np.maximum.accumulate(self._accept.micro), self._start.best_accept) / MICRO)
 
     @cached_property
     def best_log_e_worse(self) -> FloatArray:
@@ -107,7 +109,7 @@ class Trace:
     @cached_property
     def n_accept(self) -> IntArray:
         """Observations counted for acceptance so far."""
-        return np.asarray(self._start.n_accept + np.cumsum(self._accept_codes != MISSING))
+        return np.asarray(self._start.n_accept + np.cumsum(self._counts != MISSING))
 
     @cached_property
     def n_worse(self) -> IntArray:
@@ -123,15 +125,15 @@ class Trace:
         start, last, block = self._start, n_pairs - 1, self._block.part(0, n_pairs)
         calibration = self._block.accept[:n_pairs] if not self._counted else block.accept[:0]
         return DimensionState(
-            accept=_column(self._accept_sums, last),
-            futility=_column(self._futility_sums, last),
-            worse=_column(self._worse_sums, last),
+            accept=self._accept.sums_after(n_pairs),
+            futility=self._futility.sums_after(n_pairs),
+            worse=self._worse.sums_after(n_pairs) if self._worse else (),
             n_accept=int(self.n_accept[last]),
             n_worse=int(self.n_worse[last]),
             n_calibration=start.n_calibration + int((calibration != MISSING).sum()),
-            best_accept=max(start.best_accept, int(self._accept_micro[:n_pairs].max())),
+            best_accept=max(start.best_accept, int(self._accept.micro[:n_pairs].max())),
             best_worse=max(start.best_worse, int(self._worse_micro[:n_pairs].max())),
-            accept_counts=_count(start.accept_counts, self._accept_codes[:n_pairs], block.thousandths),
+            accept_counts=_count(start.accept_counts, self._counts[:n_pairs], block.thousandths),
             worse_counts=_count(start.worse_counts, block.worse, block.thousandths),
             calibration_counts=_count(start.calibration_counts, calibration, block.thousandths[: len(calibration)]),
         )
@@ -142,32 +144,8 @@ class Trace:
         return self.state_at(len(self))
 
     @cached_property
-    def _accept_codes(self) -> IntArray:
-        return self._block.accept if self._counted else np.full(len(self._block), MISSING, dtype=np.int64)
-
-    @cached_property
-    def _accept_sums(self) -> IntArray:
-        return _path(self._spec.accept, self._start.accept, self._accept_codes, self._block.thousandths)
-
-    @cached_property
-    def _futility_sums(self) -> IntArray:
-        return _path(self._spec.futility, self._start.futility, self._accept_codes, self._block.thousandths)
-
-    @cached_property
-    def _worse_sums(self) -> IntArray:
-        if self._spec.worse is None:
-            return np.zeros((0, len(self._block)), dtype=np.int64)
-        return _path(self._spec.worse, self._start.worse, self._block.worse, self._block.thousandths)
-
-    @cached_property
-    def _accept_micro(self) -> IntArray:
-        return mixture_micro(self._accept_sums, self._spec.accept.weights)
-
-    @cached_property
     def _worse_micro(self) -> IntArray:
-        if self._spec.worse is None:
-            return np.zeros(len(self._block), dtype=np.int64)
-        return mixture_micro(self._worse_sums, self._spec.worse.weights)
+        return self._worse.micro if self._worse else np.zeros(len(self._block), dtype=np.int64)
 
 
 def update_many(spec: DimensionSpec, state: DimensionState, block: Block, *, counted: bool = True) -> Trace:
@@ -188,23 +166,14 @@ def _check_codes(spec: DimensionSpec, block: Block) -> None:
             raise ValueError(f"{spec.name}: {name} code {int(codes[bad][0])}, accepted: {MISSING} to {size - 1}")
 
 
-def _path(process: Process, start: Sequence[int], codes: IntArray, thousandths: IntArray) -> IntArray:
-    """Return the running sums of each bet, shape (bets, n)."""
-    steps = process.increments_many(codes, thousandths)
-    reach = max(abs(s) for s in start) + int(np.abs(steps).max(initial=0)) * len(codes)
-    if reach > _INT64:
-        raise ValueError(f"evidence of {len(codes)} pairs could reach {reach} nano-nats, accepted: at most {_INT64}")
-    if len(codes):
-        steps[:, 0] += np.array(start, dtype=np.int64)
-    return np.asarray(np.cumsum(steps, axis=1, out=steps))
-
-
-def _column(sums: IntArray, i: int) -> tuple[int, ...]:
-    return tuple(int(s) for s in sums[:, i])
-
-
 def _count(counts: Counts, codes: IntArray, thousandths: IntArray) -> Counts:
     """Return a histogram with the observed codes of a block in it."""
+    if not len(codes):
+        return counts
+    if (thousandths == thousandths[0]).all():
+        times = np.bincount(codes + 1)[1:]
+        sampled = int(thousandths[0])
+        return add_counts(counts, {(int(c), sampled): int(times[c]) for c in np.flatnonzero(times)})
     seen = codes != MISSING
     keys, times = np.unique(codes[seen] * (_FULL + 1) + thousandths[seen], return_counts=True)
     return add_counts(counts, {divmod(int(k), _FULL + 1): int(n) for k, n in zip(keys, times, strict=True)})

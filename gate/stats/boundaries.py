@@ -86,9 +86,11 @@ def gate_path(log_e: npt.ArrayLike, alpha: float, method: str = "holm", beta: fl
     """
     values = np.atleast_2d(np.asarray(log_e, dtype=float))
     levels = np.array([accept_threshold(alpha, beta, step, boundary) for step in _steps(values.shape[0], method)])
-    if method == "holm":
-        values = -np.sort(-values, axis=0)
-    return np.asarray((values >= levels[:, None]).all(axis=0))
+    passed = (values >= levels.min()).all(axis=0)
+    near = np.flatnonzero(passed)
+    ranked = -np.sort(-values[:, near], axis=0) if method == "holm" else values[:, near]
+    passed[near] = (ranked >= levels[:, None]).all(axis=0)
+    return np.asarray(passed)
 
 
 def alarm_path(log_e: npt.ArrayLike, alpha: float, method: str = "holm") -> BoolArray:
@@ -96,14 +98,14 @@ def alarm_path(log_e: npt.ArrayLike, alpha: float, method: str = "holm") -> Bool
 
     holm: the greatest reaches log(k / alpha) (its first step). simes: some j-th greatest reaches log(k / (j alpha)).
     """
-    values = -np.sort(-np.atleast_2d(np.asarray(log_e, dtype=float)), axis=0)
+    values = np.atleast_2d(np.asarray(log_e, dtype=float))
     k = values.shape[0]
     if method == "holm":
-        return np.asarray(values[0] >= log_threshold(alpha, k))
+        return np.asarray(values.max(axis=0) >= log_threshold(alpha, k))
     if method == "simes":
         check_level("alpha", alpha)
         levels = np.array([log_micro(Decimal(k) / (j * exact(alpha))) / MICRO for j in range(1, k + 1)])
-        return np.asarray((values >= levels[:, None]).any(axis=0))
+        return np.asarray((-np.sort(-values, axis=0) >= levels[:, None]).any(axis=0))
     raise ValueError(f"alarms {method!r}, accepted: {', '.join(ALARM_METHODS)}")
 
 

@@ -7,7 +7,6 @@ difference to the incumbent) are separate observations of one pair. Larger is be
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -184,8 +183,9 @@ def add_counts(counts: Counts, more: dict[tuple[int, int], int]) -> Counts:
     """Return a histogram with more observations in it."""
     if not more:
         return counts
-    total = Counter({(code, thousandths): n for code, thousandths, n in counts})
-    total.update(more)
+    total = {(code, thousandths): n for code, thousandths, n in counts}
+    for key, n in more.items():
+        total[key] = total.get(key, 0) + n
     return tuple((code, thousandths, n) for (code, thousandths), n in sorted(total.items()))
 
 

@@ -9,7 +9,7 @@ than the float's error are settled with `decimal`, whose exp and ln are correctl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from functools import lru_cache
 
@@ -25,7 +25,7 @@ MICRO = 1_000_000
 
 _NANO_PER_MICRO = NANO // MICRO
 _CONTEXT = Context(prec=34)
-_FLOAT_DOUBT = 1e-5  # micro-nats; the float error of the correction below is under 1e-8 of them
+_FLOAT_DOUBT = 1e-5  # micro-nats, that is 1e-11 nat
 
 
 def increment(bet: float, excess: Decimal) -> int:
@@ -60,19 +60,27 @@ def mixture_micro(sums: IntArray, weights: Sequence[int]) -> IntArray:
     sums: evidence in nano-nats, shape (bets, n). weights: one positive integer a bet. Result: micro-nats, shape (n,).
     """
     top = sums.max(axis=0)
-    whole, rest = np.divmod(top, _NANO_PER_MICRO)
     if len(weights) == 1:
-        return np.asarray(whole)
+        return np.asarray(top // _NANO_PER_MICRO)
     share = np.array(weights, dtype=np.float64) / sum(weights)
-    tail: FloatArray = np.exp((sums - top) * 1e-9)
-    correction = rest / _NANO_PER_MICRO + np.log(share @ tail) * MICRO
-    floor = np.floor(correction)
-    micro = whole + floor.astype(np.int64)
-    doubtful = np.abs(correction - np.rint(correction)) < _FLOAT_DOUBT
-    equal = doubtful & (sums.min(axis=0) == top) if doubtful.any() else doubtful
-    micro[equal] = whole[equal]
-    for i in np.flatnonzero(doubtful & ~equal):
-        micro[i] = _mixture_exactly(tuple(int(s) for s in sums[:, i]), tuple(weights))
+    return floor_micro(top, share @ np.exp((sums - top) * 1e-9), lambda: sums, weights)
+
+
+def floor_micro(reference: IntArray | int, share: FloatArray, sums: Callable[[], IntArray], weights: Sequence[int]) -> IntArray:
+    """Return floor(reference / 1e3 + 1e6 ln share), where share is off by less than 1e-11 of itself.
+
+    Values too near a multiple of 1e-6 to be told by a float are settled from the exact sums, shape (bets, n).
+    """
+    whole, rest = np.divmod(reference, _NANO_PER_MICRO)
+    correction = rest / _NANO_PER_MICRO + np.log(share) * MICRO
+    micro = whole + np.floor(correction).astype(np.int64)
+    doubtful = np.flatnonzero(np.abs(correction - np.rint(correction)) < _FLOAT_DOUBT)
+    if len(doubtful):
+        columns = sums()[:, doubtful]
+        equal = columns.min(axis=0) == columns.max(axis=0)
+        micro[doubtful[equal]] = columns[0, equal] // _NANO_PER_MICRO
+        for i in np.flatnonzero(~equal):
+            micro[doubtful[i]] = _mixture_exactly(tuple(int(s) for s in columns[:, i]), tuple(weights))
     return np.asarray(micro)
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 MISSING = -1
 """The code of 'no observation': not eligible, not scored or not sampled. It multiplies the evidence by one."""

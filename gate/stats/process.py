@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dualgate.gate.stats.fixed_point import excess_over, increment, mixture_micro
-from dualgate.gate.stats.lattice import MISSING, IntArray, Lattice, exact
-
-_FULL = 1000  # thousandths: sampled with certainty
+from dualgate.gate.stats.fixed_point import mixture_micro
+from dualgate.gate.stats.lattice import MISSING, BoolArray, FloatArray, IntArray, Lattice, exact
+from dualgate.gate.stats.tables import IncrementTable
 
 
 @dataclass(frozen=True)
@@ -74,6 +73,18 @@ class Process:
         """Return what each observation of a block adds, shape (bets, n), nano-nats."""
         return _table(self).gather(codes, thousandths)
 
+    def total_increments(self, codes: IntArray, thousandths: IntArray) -> IntArray:
+        """Return what a block adds in all, shape (bets,), nano-nats: from its counts of each value."""
+        return _table(self).total(codes, thousandths)
+
+    def moving(self, codes: IntArray, thousandths: IntArray) -> BoolArray:
+        """Return which observations of a block change the evidence."""
+        return _table(self).moving(codes, thousandths)
+
+    def factors_many(self, codes: IntArray, thousandths: IntArray) -> FloatArray:
+        """Return exp of the increments of a block, shape (bets, n), each correct to a float's last place."""
+        return _table(self).gather_factors(codes, thousandths)
+
     def log_e_micro(self, sums: tuple[int, ...]) -> int:
         """Return the mixture's log e-value in micro-nats, floored."""
         return int(mixture_micro(np.array(sums, dtype=np.int64)[:, None], self.weights)[0])
@@ -108,62 +119,7 @@ def bet_limit(lattice: Lattice, null: float, direction: int, min_probability: fl
     return min_probability / float(abs(exact(null) - exact(bound)))
 
 
-class _Table:
-    """Increments of one process, filled entry by entry on first use; one column a (probability, value)."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-        self._floor = math.ceil(process.min_probability * _FULL - 1e-6)
-        self._tables: dict[int, IntArray] = {}
-        self._known: dict[int, set[int]] = {}
-
-    def column(self, code: int, thousandths: int) -> IntArray:
-        """Return the increments of one observation, shape (bets,)."""
-        self._fill(np.array([code]), thousandths)
-        return self._tables[thousandths][:, code]
-
-    def gather(self, codes: IntArray, thousandths: IntArray) -> IntArray:
-        """Return the increments of a block, shape (bets, n); zero where a code is MISSING."""
-        if len(thousandths) == 0:
-            return np.zeros((len(self._process.bets), 0), dtype=np.int64)
-        if (thousandths == thousandths[0]).all():
-            self._fill(codes, int(thousandths[0]))
-            return self._tables[int(thousandths[0])].take(codes, axis=1)  # MISSING (-1) is the last column: zeros
-        out = np.empty((len(self._process.bets), len(codes)), dtype=np.int64)
-        for value in np.unique(thousandths):
-            here = np.flatnonzero(thousandths == value)
-            self._fill(codes[here], int(value))
-            out[:, here] = self._tables[int(value)].take(codes[here], axis=1)
-        return out
-
-    def _fill(self, codes: IntArray, thousandths: int) -> None:
-        lattice = self._process.lattice
-        if thousandths not in self._tables:
-            self._tables[thousandths] = np.zeros((len(self._process.bets), lattice.size + 1), dtype=np.int64)
-            self._known[thousandths] = set()
-        known = self._known[thousandths]
-        if len(known) == lattice.size:
-            return
-        for code in np.flatnonzero(np.bincount(codes + 1)[1:]):
-            if int(code) not in known:
-                self._check_probability(thousandths)
-                self._enter(int(code), thousandths)
-                known.add(int(code))
-
-    def _check_probability(self, thousandths: int) -> None:
-        if not self._floor <= thousandths <= _FULL:
-            raise ValueError(
-                f"sampling probability {thousandths / _FULL}, accepted: {self._floor / _FULL} to 1 "
-                f"(the bets were fixed for a least probability of {self._process.min_probability})"
-            )
-
-    def _enter(self, code: int, thousandths: int) -> None:
-        process = self._process
-        excess = process.direction * excess_over(process.lattice.value(code), process.null, thousandths)
-        self._tables[thousandths][:, code] = [increment(bet, excess) for bet in process.bets]
-
-
 @lru_cache(maxsize=1024)
-def _table(process: Process) -> _Table:
+def _table(process: Process) -> IncrementTable:
     """Return the table of a process: a cache of a pure function, never stored."""
-    return _Table(process)
+    return IncrementTable(process.lattice, process.null, process.direction, process.bets, process.min_probability)

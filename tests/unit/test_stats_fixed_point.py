@@ -5,7 +5,11 @@ from decimal import ROUND_FLOOR, Decimal, localcontext
 import numpy as np
 import pytest
 
+from dualgate.gate.stats.bets import bet_mixture
+from dualgate.gate.stats.evidence import EvidencePath
 from dualgate.gate.stats.fixed_point import exp_minus, increment, log_micro, mixture_micro
+from dualgate.gate.stats.lattice import TERNARY
+from dualgate.gate.stats.process import Process
 
 NANO = 10**9
 
@@ -64,3 +68,17 @@ def test_thresholds_are_rounded_up() -> None:
 def test_p_values_are_rounded_up_and_never_zero(micro: int, p: float) -> None:
     """1/K is rounded up to seven digits, at most 1 and above 0 however strong the evidence."""
     assert exp_minus(micro) == p
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.3, -0.3, 0.9])
+def test_running_products_give_the_same_floors_as_exponentials(drift: float) -> None:
+    """The fast path over 10,000 pairs equals log-sum-exp of the integers, also where evidence runs far up or down."""
+    process = Process(TERNARY, 0.0, 1, bet_mixture(0.2, 1.0))
+    rng = np.random.default_rng(8)
+    codes = rng.choice(3, size=10_000, p=[0.5 - drift / 2, 0.0, 0.5 + drift / 2]).astype(np.int64)
+    thousandths = np.full(10_000, 1000, dtype=np.int64)
+    start = tuple(int(s) for s in rng.integers(-(10**9), 10**9, 9))
+    sums = np.cumsum(process.increments_many(codes, thousandths), axis=1) + np.array(start)[:, None]
+    path = EvidencePath(process, start, codes, thousandths)
+    assert path.micro.tolist() == mixture_micro(sums, process.weights).tolist()
+    assert path.sums_after(777) == tuple(sums[:, 776].tolist())

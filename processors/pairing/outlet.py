@@ -8,14 +8,18 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from dualgate.processors.pairing.records import Output, Outputs
 from dualgate.processors.runtime import clients
+from dualgate.processors.runtime.bounded import Bounded
 from dualgate.processors.runtime.clients import kafka_errors
 from dualgate.processors.runtime.dead_letters import dead_letter
 from dualgate.schemas.codec import Codec
+from dualgate.schemas.errors import TransientError
 from dualgate.schemas.records import DeadLetter
 from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import DEAD_LETTERS, PAIRS, UNPAIRED
 
 BEGIN_TIMEOUT_S = 30.0
+ABORT_TIMEOUT_S = 5.0
+GRACE_S = 2.0
 
 
 class Outlet:
@@ -28,8 +32,9 @@ class Outlet:
         self._at = at
         self._producer = Producer(clients.transactional_config(settings, transactional_id))
         self._open = False
+        self._bounded = Bounded(transactional_id)
         with kafka_errors(f"beginning transactions as {transactional_id}"):
-            self._producer.init_transactions(BEGIN_TIMEOUT_S)
+            self._call("init_transactions", BEGIN_TIMEOUT_S, self._producer.init_transactions, BEGIN_TIMEOUT_S)
 
     def commit(self, outs: Iterable[tuple[int, Outputs]], offsets: Sequence[TopicPartition], group_metadata: Any) -> None:
         """Write the outputs of groups, by number, and the positions in one transaction."""
@@ -41,18 +46,26 @@ class Outlet:
                 self._write(UNPAIRED, number, out.unpaired)
                 self._bury(out.dead)
             self._at("produced")
-            self._producer.send_offsets_to_transaction(list(offsets), group_metadata, clients.TRANSACTION_TIMEOUT_MS / 1000)
+            timeout_s, producer = clients.TRANSACTION_TIMEOUT_MS / 1000, self._producer
+            self._call(
+                "sending offsets", timeout_s, producer.send_offsets_to_transaction, list(offsets), group_metadata, timeout_s
+            )
             self._at("offsets")
-            self._producer.commit_transaction(clients.TRANSACTION_TIMEOUT_MS / 1000)
+            self._call("commit", timeout_s, producer.commit_transaction, timeout_s)
             self._open = False
 
     def close(self) -> None:
-        """Abort what is open and let go of the producer."""
+        """Abort what is open and let go of the producer; what cannot be aborted, the broker ends when its time is over."""
         if self._open:
-            with contextlib.suppress(KafkaException):  # fenced, or no broker: the broker ends it, or already has
-                self._producer.abort_transaction(clients.CALL_TIMEOUT_S)
-        self._producer.purge()
-        self._producer.close()
+            with contextlib.suppress(KafkaException, TransientError):
+                self._call("abort", ABORT_TIMEOUT_S, self._producer.abort_transaction, ABORT_TIMEOUT_S)
+        if not self._bounded.overdue:
+            self._producer.purge()
+            self._producer.close()
+        self._bounded.close()
+
+    def _call(self, what: str, timeout_s: float, function: Callable[..., Any], *arguments: Any) -> None:
+        self._bounded.call(what, timeout_s + GRACE_S, function, *arguments)
 
     def _write(self, name: str, partition: int, records: Iterable[Output]) -> None:
         produce, topic = self._producer.produce, self._prefix + name

@@ -152,6 +152,8 @@ class PairingSession:
             ends = clients.end_offsets(self._worker.admin, self._at_end)
         except TransientError:
             self._deaf = True
+            # An old client goes on asking with the leader epoch from before the broker's restart, and is refused.
+            self._worker.admin = clients.make_admin(self._worker.settings)
             return []
         if self._deaf:
             self._deaf = False

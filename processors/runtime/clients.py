@@ -18,6 +18,25 @@ from dualgate.schemas.settings import Settings
 
 log = logging.getLogger(__name__)
 
+
+class Seldom(logging.Filter):
+    """Lets a line of librdkafka through once in ten seconds: it repeats "connection refused" many times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line, taken by its first words, was not told lately."""
+        words = record.getMessage()[:60]
+        if record.created - self._told.get(words, 0.0) < 10.0:
+            return False
+        self._told[words] = record.created
+        return True
+
+
+log.addFilter(Seldom())
+
 TRANSACTION_TIMEOUT_MS = 10_000
 SESSION_TIMEOUT_MS = 10_000
 # `committed()` of a read_committed consumer waits for a dead predecessor's open transaction: its time-out, then up to
@@ -96,8 +115,7 @@ def kafka_errors(doing: str) -> Iterator[None]:
 
 def wait_for_broker(settings: Settings, timeout_s: float = 30.0) -> AdminClient:
     """Return an admin client once the broker answers; TransientError names the address where it does not."""
-    config: Config = {**client_config(settings, settings.name("admin")), "logger": _silent()}
-    admin = AdminClient(config)
+    admin = make_admin(settings)
     try:
         admin.list_topics(timeout=timeout_s)
     except KafkaException as failure:
@@ -106,6 +124,12 @@ def wait_for_broker(settings: Settings, timeout_s: float = 30.0) -> AdminClient:
             "start one (dualgate broker start) or set DUALGATE_BOOTSTRAP_SERVERS"
         ) from None
     return admin
+
+
+def make_admin(settings: Settings) -> AdminClient:
+    """Return an admin client that logs nothing."""
+    config: Config = {**client_config(settings, settings.name("admin")), "logger": _silent()}
+    return AdminClient(config)
 
 
 def _silent() -> logging.Logger:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dualgate.gate.stats.dimension import Counts, DimensionSpec, DimensionState, add_counts
-from dualgate.gate.stats.evidence import EvidencePath
+from dualgate.gate.stats.evidence import EvidencePath, same_probability
 from dualgate.gate.stats.fixed_point import MICRO
 from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray
 
@@ -74,9 +74,10 @@ class Trace:
         self._spec, self._start, self._block, self._counted = spec, state, block, counted
         _check_codes(spec, block)
         self._counts = block.accept if counted else np.full(len(block), MISSING, dtype=np.int64)
-        self._accept = EvidencePath(spec.accept, state.accept, self._counts, block.thousandths)
-        self._futility = EvidencePath(spec.futility, state.futility, self._counts, block.thousandths)
-        self._worse = EvidencePath(spec.worse, state.worse, block.worse, block.thousandths) if spec.worse else None
+        thousandths, same = block.thousandths, same_probability(block.thousandths)
+        self._accept = EvidencePath(spec.accept, state.accept, self._counts, thousandths, same)
+        self._futility = EvidencePath(spec.futility, state.futility, self._counts, thousandths, same)
+        self._worse = EvidencePath(spec.worse, state.worse, block.worse, thousandths, same) if spec.worse else None
 
     def __len__(self) -> int:
         return len(self._block)
@@ -122,14 +123,14 @@ class Trace:
             raise ValueError(f"n_pairs {n_pairs!r}, accepted: 0 to {len(self)}")
         if n_pairs == 0:
             return self._start
-        start, last, block = self._start, n_pairs - 1, self._block.part(0, n_pairs)
+        start, block = self._start, self._block.part(0, n_pairs)
         calibration = self._block.accept[:n_pairs] if not self._counted else block.accept[:0]
         return DimensionState(
             accept=self._accept.sums_after(n_pairs),
             futility=self._futility.sums_after(n_pairs),
             worse=self._worse.sums_after(n_pairs) if self._worse else (),
-            n_accept=int(self.n_accept[last]),
-            n_worse=int(self.n_worse[last]),
+            n_accept=start.n_accept + int(np.count_nonzero(self._counts[:n_pairs] != MISSING)),
+            n_worse=start.n_worse + int(np.count_nonzero(block.worse != MISSING)),
             n_calibration=start.n_calibration + int((calibration != MISSING).sum()),
             best_accept=max(start.best_accept, int(self._accept.micro[:n_pairs].max())),
             best_worse=max(start.best_worse, int(self._worse_micro[:n_pairs].max())),

@@ -73,8 +73,9 @@ def floor_micro(reference: IntArray | int, share: FloatArray, sums: Callable[[],
     """
     whole, rest = np.divmod(reference, _NANO_PER_MICRO)
     correction = rest / _NANO_PER_MICRO + np.log(share) * MICRO
-    micro = whole + np.floor(correction).astype(np.int64)
-    doubtful = np.flatnonzero(np.abs(correction - np.rint(correction)) < _FLOAT_DOUBT)
+    floor = np.floor(correction)
+    micro = whole + floor.astype(np.int64)
+    doubtful = np.flatnonzero(np.abs(correction - floor - 0.5) > 0.5 - _FLOAT_DOUBT)
     if len(doubtful):
         columns = sums()[:, doubtful]
         equal = columns.min(axis=0) == columns.max(axis=0)

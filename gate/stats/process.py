@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dualgate.gate.stats.fixed_point import mixture_micro
-from dualgate.gate.stats.lattice import MISSING, BoolArray, FloatArray, IntArray, Lattice, exact
+from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray, Lattice, exact
 from dualgate.gate.stats.tables import IncrementTable
 
 
@@ -67,19 +67,18 @@ class Process:
         """Return what one observation adds to each bet's sum; nothing where it is MISSING."""
         if code == MISSING:
             return self.zeros()
-        return tuple(int(entry) for entry in _table(self).column(code, thousandths))
+        return tuple(int(entry) for entry in _table(self).entries(np.array([code]), thousandths)[0][:, code])
+
+    def entries(self, codes: IntArray, thousandths: int) -> tuple[IntArray, FloatArray]:
+        """Return increments (nano-nats) and their exponentials at one probability, shape (bets, values + 1), to `take` from.
+
+        Entries of other codes may not be filled in; the last column, which MISSING reads, adds nothing. Not to be written to.
+        """
+        return _table(self).entries(codes, thousandths)
 
     def increments_many(self, codes: IntArray, thousandths: IntArray) -> IntArray:
         """Return what each observation of a block adds, shape (bets, n), nano-nats."""
         return _table(self).gather(codes, thousandths)
-
-    def total_increments(self, codes: IntArray, thousandths: IntArray) -> IntArray:
-        """Return what a block adds in all, shape (bets,), nano-nats: from its counts of each value."""
-        return _table(self).total(codes, thousandths)
-
-    def moving(self, codes: IntArray, thousandths: IntArray) -> BoolArray:
-        """Return which observations of a block change the evidence."""
-        return _table(self).moving(codes, thousandths)
 
     def factors_many(self, codes: IntArray, thousandths: IntArray) -> FloatArray:
         """Return exp of the increments of a block, shape (bets, n), each correct to a float's last place."""

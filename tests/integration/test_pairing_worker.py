@@ -1,41 +1,16 @@
-"""The pairing worker on a real broker: everything once, as the oracle says."""
+"""The pairing worker on a real broker: everything once, as the oracle says, to the end of each migration."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
-from dualgate.processors.pairing.worker import run
-from dualgate.processors.runtime.loop import Stop
 from dualgate.schemas.settings import PairingTimes, Settings
 from support.pairing_kafka import await_true, found, publish, settled
 from support.pairing_sim import compare
+from support.pairing_worker import running
 from support.traffic import Shape, oracle, traffic
 
 pytestmark = pytest.mark.kafka
-
-
-@contextmanager
-def running(settings: Settings) -> Iterator[None]:
-    """A worker in a thread; its error, if any, is raised at the end."""
-    stop, failures = Stop(), []
-
-    def work() -> None:
-        try:
-            run(settings, stop)
-        except BaseException as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
-    assert not thread.is_alive()
-    assert failures == []
 
 
 def test_all_traffic_comes_out_once(kafka: str, prefix: str, make_topics: Callable[..., None]) -> None:
@@ -49,4 +24,5 @@ def test_all_traffic_comes_out_once(kafka: str, prefix: str, make_topics: Callab
     wanted = len(expected.pairs) + len(expected.unpaired)
     with running(settings):
         await_true(lambda: settled(kafka, prefix) >= wanted, "all queries settled")
+        await_true(lambda: len(found(kafka, prefix)[0].late) >= len(expected.late), "all late answers told")
     compare(expected, *found(kafka, prefix))

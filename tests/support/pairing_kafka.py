@@ -44,7 +44,7 @@ def read_all(servers: str, topic: str, committed: bool = True) -> list[Any]:
     deadline = time.monotonic() + 60
     while left:
         assert time.monotonic() < deadline, f"{topic} has no end"
-        for message in consumer.consume(10_000, 0.5):
+        for message in consumer.consume(10_000, 0.05):
             error = message.error()
             if error is None:
                 found.append(message)

@@ -1,0 +1,51 @@
+"""Whether a configuration can run, and what it is run with: hypotheses with their bets, and the plan of its length."""
+
+from functools import lru_cache
+
+from dualgate.gate.hypotheses import hypotheses
+from dualgate.gate.state import Plan, parsed
+from dualgate.gate.stats import DimensionSpec, calibration_pairs, horizon
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationSpec
+
+BOTH_CORRECT = 0.75
+"""Planned share of pairs in which both answers are right: only those have a semantic score."""
+
+
+def admit(config: str) -> tuple[tuple[DimensionSpec, ...], Plan]:
+    """Return the hypotheses and the plan of a configuration; ConfigError says why it cannot run."""
+    spec = parsed(config).spec
+    runnable(spec)
+    specs = hypotheses(spec)
+    return specs, plan_of(spec, specs)
+
+
+def runnable(spec: MigrationSpec) -> None:
+    """Raise ConfigError for what a running gate does not do, in words that say what to use instead."""
+    if spec.unit.by == "session":
+        raise ConfigError(
+            "unit.by=session: sessions are open while a migration runs, so their means are not known; use first or drawn"
+        )
+    if spec.dimensions.latency and spec.dimensions.latency.measure == "relative":
+        raise ConfigError("dimensions.latency.measure=relative: this gate runs exceedance (with median_sla_ms beside it)")
+    if spec.scoring.rater is not None:
+        raise ConfigError(f"scoring.rater={spec.scoring.rater!r}: this gate takes golden answers and results; use null")
+
+
+def plan_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Plan:
+    """Return the counts of the phases before the canary, `auto` filled in from power and effect size."""
+    calibrating, shadow = spec.phases.calibrating.pairs, spec.phases.shadow
+    least, most = shadow.min_pairs, shadow.max_pairs
+    if least == "auto" or most == "auto":
+        planned = _horizon(specs, spec.errors.promote, spec.errors.miss)
+        least = planned[0] if least == "auto" else least
+        most = planned[1] if most == "auto" else most
+    if least > most:
+        raise ConfigError(f"phases.shadow: min_pairs={least} is above max_pairs={most}")
+    return Plan(calibration_pairs() if calibrating == "auto" else calibrating, int(least), int(most))
+
+
+@lru_cache(maxsize=16)
+def _horizon(specs: tuple[DimensionSpec, ...], alpha: float, beta: float) -> tuple[int, int]:
+    found = horizon(specs, alpha, beta, eligible={"semantic": BOTH_CORRECT})
+    return found.min_pairs, found.max_pairs

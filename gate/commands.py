@@ -1,0 +1,177 @@
+"""Operators' commands: each is idempotent and gives a decision record that says what it changed."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dualgate.gate import phases
+from dualgate.gate.admission import admit
+from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record, refused
+from dualgate.gate.intake import transition
+from dualgate.gate.rules import first, now, rules, waiting_for
+from dualgate.gate.state import REMEMBERED_COMMANDS, MigrationState, parsed
+from dualgate.gate.stats import initial
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.records import Command, Migration, RoutingCommand
+from dualgate.schemas.topics import MIGRATIONS
+
+
+def obey(state: MigrationState | None, order: Command, at: At) -> tuple[MigrationState | None, list[Output]]:
+    """Carry out a command, or say why not."""
+    if state is None:
+        if order.kind == "start":
+            return _start(None, order, at)
+        words = f"there is no migration {order.migration_id}; {order.kind} changes nothing"
+        return None, [refused(order.migration_id, order, words, at, {})]
+    if order.command_id in state.commands:
+        return state, []
+    remembered = replace(state, commands=(*state.commands, order.command_id)[-REMEMBERED_COMMANDS:])
+    if order.kind == "start":
+        return _start(remembered, order, at)
+    return _VERBS[order.kind](remembered, order, at)
+
+
+def _say(state: MigrationState, order: Command, at: At, outcome: str, words: str) -> Decided:
+    return record(state, Cause(order.kind, words, "command", order, outcome), Place(at))
+
+
+def _applied(order: Command, words: str) -> Cause:
+    why = f" ({order.reason})" if order.reason else ""
+    return Cause(order.kind, f"{order.actor}: {words}{why}", "command", order, "applied")
+
+
+def _start(state: MigrationState | None, order: Command, at: At) -> tuple[MigrationState | None, list[Output]]:
+    try:
+        config = parsed(order.config or "")
+        if config.spec.migration != order.migration_id:
+            raise ConfigError(f"the command is for {order.migration_id}, its configuration for {config.spec.migration}")
+        if state is not None and state.migration.config_hash == config.config_hash:
+            return _say(state, order, at, "unchanged", f"this configuration is already {state.phase}")
+        admit(order.config or "")
+    except ConfigError as error:
+        if state is None:
+            return None, [refused(order.migration_id, order, str(error), at, {})]
+        return _say(state, order, at, "refused", str(error))
+    return _begin(state, order, order.config or "", at)
+
+
+def _begin(state: MigrationState | None, order: Command, config: str, at: At) -> Decided:
+    """Begin an epoch at CALIBRATING; evidence of the epoch before is never mixed in."""
+    spec, epoch = parsed(config).spec, 1 if state is None else state.migration.epoch + 1
+    specs, plan = admit(config)
+    migration = Migration(
+        migration_id=spec.migration,
+        epoch=epoch,
+        config_hash=parsed(config).config_hash,
+        config=config,
+        incumbent_version=spec.incumbent,
+        challenger_version=spec.challenger,
+        accepted_at_ms=at.time_ms,
+    )
+    begun = MigrationState(
+        config=config,
+        migration=migration,
+        phase=phases.CALIBRATING if plan.calibrating else phases.SHADOW,
+        specs=specs,
+        dims=tuple(initial(s) for s in specs),
+        plan=plan,
+        last_command=_nothing(migration, at),
+        ledger_clock_ms=at.time_ms,
+        last_evidence_ms=at.time_ms,
+        commands=(order.command_id,) if state is None else state.commands,
+        routers={} if state is None else state.routers,
+    )
+    words = f"epoch {epoch} of {spec.incumbent} → {spec.challenger} begins, configuration {migration.config_hash}"
+    before = None if state is None else state.phase
+    started, outputs = command(begun, 0.0, _applied(order, words), Place(at), before)
+    return started, [Output(MIGRATIONS, spec.migration, migration), *outputs]
+
+
+def _nothing(migration: Migration, at: At) -> RoutingCommand:
+    """Return the command before the first of an epoch: sequence 0, nobody on the challenger."""
+    return RoutingCommand(
+        migration_id=migration.migration_id,
+        epoch=migration.epoch,
+        sequence=0,
+        phase=phases.CALIBRATING,
+        incumbent_version=migration.incumbent_version,
+        challenger_version=migration.challenger_version,
+        salt=f"{migration.migration_id}/{migration.epoch}",
+        live_share=0.0,
+        shadow_share={"all": 0.0},
+        issued_at_ms=at.time_ms,
+        reason="",
+        config_hash=migration.config_hash,
+        ledger_partition=at.partition,
+        ledger_offset=at.offset,
+    )
+
+
+def _pause(state: MigrationState, order: Command, at: At) -> Decided:
+    if not state.active:
+        return _say(state, order, at, "unchanged", f"nothing runs: the migration is {state.phase}")
+    if state.paused:
+        return _say(state, order, at, "unchanged", "already paused")
+    words = f"paused in {state.phase}: no larger share until resume; evaluation and rollback go on"
+    return record(replace(state, paused=True), _applied(order, words), Place(at))
+
+
+def _resume(state: MigrationState, order: Command, at: At) -> Decided:
+    if not state.paused:
+        return _say(state, order, at, "unchanged", "not paused")
+    resumed, outputs = record(replace(state, paused=False), _applied(order, f"resumed in {state.phase}"), Place(at))
+    return _onward(resumed, outputs, at)
+
+
+def _onward(state: MigrationState, outputs: list[Output], at: At) -> Decided:
+    """Enter the next phase at once where only this command was waited for."""
+    hit = first([rule for rule in rules(now(state)) if rule.name in ("accepted", "watched")]) if state.active else None
+    if hit is None:
+        return state, outputs
+    state, decided = transition(state, hit[1].name, hit[1].to_phase, Place(at))
+    return state, outputs + decided
+
+
+def _approve(state: MigrationState, order: Command, at: At) -> Decided:
+    if not state.active:
+        return _say(state, order, at, "refused", f"nothing waits for approval: the migration is {state.phase}")
+    hit = first([r for r in rules(now(state), approved=True) if r.name in ("accepted", "watched")])
+    if hit is None or not phases.needs_approval(state.spec, hit[1].to_phase):
+        return _say(state, order, at, "refused", f"nothing waits for approval; waiting for {waiting_for(state)}")
+    approved, outputs = record(state, _applied(order, f"approved {hit[1].to_phase}"), Place(at))
+    approved, decided = transition(approved, hit[1].name, hit[1].to_phase, Place(at))
+    return approved, outputs + decided
+
+
+def _abort(state: MigrationState, order: Command, at: At) -> Decided:
+    if not state.active:
+        return _say(state, order, at, "unchanged", f"nothing runs: the migration is {state.phase}")
+    return enter(state, phases.ABORTED, _applied(order, f"aborted in {state.phase}"), Place(at))
+
+
+def _rollback(state: MigrationState, order: Command, at: At) -> Decided:
+    if phases.is_live(state.phase) or state.phase == phases.COMPLETED:
+        return enter(state, phases.ROLLED_BACK, _applied(order, f"rolled back from {state.phase}"), Place(at))
+    if state.active:
+        return _say(state, order, at, "refused", f"no user is on the challenger in {state.phase}; abort ends the migration")
+    return _say(state, order, at, "unchanged", f"nothing to roll back: the migration is {state.phase}")
+
+
+def _retry(state: MigrationState, order: Command, at: At) -> Decided:
+    if state.held:
+        freed = replace(state, held="", sources={})
+        return record(freed, _applied(order, f"goes on with the topics as they are now; was held: {state.held}"), Place(at))
+    if state.active:
+        return _say(state, order, at, "unchanged", f"the migration is {state.phase} and runs")
+    if state.phase == phases.COMPLETED:
+        return _say(state, order, at, "refused", "the migration is COMPLETED; rollback takes it back, start begins another")
+    return _begin(state, order, state.config, at)
+
+
+_VERBS: dict[str, Callable[[MigrationState, Command, At], Decided]] = {
+    "pause": _pause,
+    "resume": _resume,
+    "approve": _approve,
+    "abort": _abort,
+    "rollback": _rollback,
+    "retry": _retry,
+}

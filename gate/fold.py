@@ -1,0 +1,81 @@
+"""The gate as a fold of its ledger: (state, entry) → (state, outputs). No clock, no socket, no randomness.
+
+Whoever holds the ledger recomputes every decision: the state carries the accepted configuration, and time is the append time
+of the entries.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from dualgate.gate.commands import obey
+from dualgate.gate.decide import At, Output
+from dualgate.gate.intake import take
+from dualgate.gate.state import MigrationState, counted
+from dualgate.gate.watch import acknowledged, tick
+from dualgate.schemas.errors import RecordError
+from dualgate.schemas.records import LedgerEntry
+
+__all__ = ["At", "Output", "fold_ledger", "migration_of", "step"]
+
+
+def migration_of(entry: LedgerEntry) -> str | None:
+    """Return the migration that an entry belongs to, None for a claim; RecordError where not exactly one part is given."""
+    parts = [
+        part
+        for part in (entry.command, entry.quality, entry.coverage, entry.label, entry.tick, entry.ack, entry.claim)
+        if part is not None
+    ]
+    if len(parts) != 1:
+        raise RecordError(f"a ledger entry has exactly one of its parts; this one has {len(parts)}")
+    return getattr(parts[0], "migration_id", None)
+
+
+def step(
+    state: MigrationState | None, migration_id: str, entry: LedgerEntry, at: At
+) -> tuple[MigrationState | None, list[Output]]:
+    """Apply one entry to one migration; None is a migration of which nothing is known.
+
+    Raises RecordError for an entry of another migration, or evidence that is not on its lattice; the state is then unchanged.
+    """
+    if migration_of(entry) != migration_id:
+        raise RecordError(f"entry of migration {migration_of(entry)} stands under the key {migration_id}")
+    if entry.command is not None:
+        before = None if state is None else _at(state, at)
+        return obey(before, entry.command, at)
+    if state is None:
+        return None, []
+    return _evidence(_at(state, at), entry, at)
+
+
+def _at(state: MigrationState, at: At) -> MigrationState:
+    """Move the ledger clock: the greatest append time so far."""
+    return replace(state, ledger_clock_ms=max(state.ledger_clock_ms, at.time_ms))
+
+
+def _evidence(state: MigrationState, entry: LedgerEntry, at: At) -> tuple[MigrationState, list[Output]]:
+    try:
+        if entry.quality is not None:
+            return take(state, entry.quality, at)
+        if entry.coverage is not None:
+            return take(state, entry.coverage, at)
+    except (ValueError, IndexError, KeyError) as error:
+        raise RecordError(f"block of migration {state.migration_id} cannot be counted: {error}") from error
+    if entry.tick is not None:
+        return tick(state, at)
+    if entry.ack is not None:
+        return acknowledged(state, entry.ack, at), []
+    return replace(state, counters=counted(state.counters, {"labels": 1})), []
+
+
+def fold_ledger(entries: Iterable[tuple[At, LedgerEntry]]) -> Iterator[Output]:
+    """Yield everything that a gate publishes over a ledger; entries that cannot be applied change nothing."""
+    states: dict[str, MigrationState | None] = {}
+    for at, entry in entries:
+        try:
+            name = migration_of(entry)
+            if name is None:
+                continue
+            states[name], outputs = step(states.get(name), name, entry, at)
+        except RecordError:
+            continue
+        yield from outputs

@@ -1,0 +1,234 @@
+"""Evidence into the state: each row of a block at most once, every rule after every unit, and block cuts change nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from dualgate.gate import phases
+from dualgate.gate.calibration import calibrated
+from dualgate.gate.decide import At, Cause, Decided, Output, Place, enter, record
+from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
+from dualgate.gate.observations import Rows, scored, units, unpaired
+from dualgate.gate.reasons import reason
+from dualgate.gate.rules import LATELY_MS, Paths, along, first, now, rules, tally
+from dualgate.gate.state import MigrationState, Source, counted
+from dualgate.gate.stats import DimensionSpec, Trace, update_many
+from dualgate.gate.stats.lattice import IntArray
+from dualgate.gate.stats.multiplicity import BoolArray
+from dualgate.schemas.records import CoverageBlock, DimensionStatus, QualityBlock
+from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
+
+Encode = Callable[[Sequence[DimensionSpec]], Rows]
+
+
+def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At) -> Decided:
+    """Apply the rows of a block that are new and this migration's; the others are counted by what they are."""
+    n = len(block.offset)
+    if (block.epoch, block.config_hash) != (state.migration.epoch, state.migration.config_hash):
+        return replace(state, counters=counted(state.counters, {"other_version": n})), []
+    name = f"{PAIRS if isinstance(block, QualityBlock) else UNPAIRED}/{block.partition}"
+    source = state.sources.get(name)
+    if source is not None and source.lineage != block.lineage:
+        return _hold(state, name, source, block, at)
+    offsets = np.array(block.offset, dtype=np.int64)
+    fresh = offsets >= (source.next_offset if source else 0)
+    clock_ms = _clock(state, name, source, block, at) if isinstance(block, QualityBlock) else _standing(state, n)
+    which, more = _ours(state, block, fresh)
+    state = replace(state, counters=counted(state.counters, more), last_evidence_ms=at.time_ms, silent=False)
+    if isinstance(block, QualityBlock):
+        state = replace(state, scorer_versions=dict(sorted(block.scorer_versions.items())))
+    state, outputs = _returned(state, at)
+    state, decided = _fold(state, _encoder(state, block, clock_ms, which), at)
+    return _read(state, name, source, block, clock_ms, at), outputs + decided
+
+
+def _hold(state: MigrationState, name: str, source: Source, block: QualityBlock | CoverageBlock, at: At) -> Decided:
+    """Hold a migration whose source topic was made anew: its offsets mean other records now."""
+    state = replace(state, counters=counted(state.counters, {"other_lineage": len(block.offset)}))
+    if state.held:
+        return state, []
+    words = f"{name} was topic {source.lineage} and is {block.lineage} now (made anew); an operator's retry goes on with it"
+    return record(replace(state, held=words), Cause("lineage", words, "hold"), Place(at))
+
+
+def _ours(state: MigrationState, block: QualityBlock | CoverageBlock, fresh: BoolArray) -> tuple[BoolArray, dict[str, int]]:
+    """Return which rows are units of this migration, and counts of the others."""
+    own, answered = fresh.copy(), np.ones(len(fresh), dtype=bool)
+    if isinstance(block, QualityBlock):
+        spec = state.spec
+        versions = zip(block.incumbent.version, block.challenger.version, strict=True)
+        own &= np.array([pair == (spec.incumbent, spec.challenger) for pair in versions], dtype=bool)
+        answered = np.array([status != "shed" for status in block.challenger.status], dtype=bool)
+        more = {"pairs": int(fresh.sum()), "other_version": int((fresh & ~own).sum()), "shed": int((own & ~answered).sum())}
+    else:
+        answered = np.array([why != "late" for why in block.reason], dtype=bool)
+        told = zip(block.reason, fresh, strict=True)
+        more = {}
+        for why, new in told:
+            more[f"unpaired.{why}"] = more.get(f"unpaired.{why}", 0) + int(new)
+    turn = units(block, state.spec.unit.by)
+    more |= {"repeated": int((~fresh).sum()), "not_unit": int((own & answered & ~turn).sum())}
+    return own & answered & turn, more
+
+
+def _clock(state: MigrationState, name: str, source: Source | None, block: QualityBlock, at: At) -> IntArray:
+    """Return the evidence clock after each row: the least of the greatest times of the partitions that had data lately."""
+    began = source.asked_at_ms if source and source.asked_at_ms is not None else -1
+    path = np.maximum.accumulate(np.maximum(np.array(block.asked_at_ms, dtype=np.int64), began))
+    for other, seen in state.sources.items():
+        lately = at.time_ms - seen.heard_ms <= LATELY_MS
+        if other != name and lately and seen.asked_at_ms is not None:
+            path = np.minimum(path, seen.asked_at_ms)
+    return np.maximum(path, state.evidence_clock_ms if state.evidence_clock_ms is not None else -1)
+
+
+def _standing(state: MigrationState, n: int) -> IntArray:
+    """Return the clock of rows that do not move it: what expired is told late."""
+    return np.full(n, -1 if state.evidence_clock_ms is None else state.evidence_clock_ms, dtype=np.int64)
+
+
+def _read(
+    state: MigrationState, name: str, source: Source | None, block: QualityBlock | CoverageBlock, clock_ms: IntArray, at: At
+) -> MigrationState:
+    """Note how far a source was read, and what its rows did to the clock."""
+    asked = source.asked_at_ms if source else None
+    if isinstance(block, QualityBlock) and block.asked_at_ms:
+        asked = max(*block.asked_at_ms, -1 if asked is None else asked)
+        if clock_ms[-1] >= 0:
+            state = replace(state, evidence_clock_ms=int(clock_ms[-1]))
+    next_offset = max(block.to_offset, source.next_offset if source else 0)
+    sources = {**state.sources, name: Source(block.lineage, next_offset, asked, at.time_ms)}
+    return replace(state, sources=dict(sorted(sources.items())))
+
+
+def _returned(state: MigrationState, at: At) -> Decided:
+    """Let the challenger in again after a retreat: at the share of the step before, with that step's observations anew."""
+    if not state.retreated:
+        return state, []
+    phase = phases.before(state.spec, state.phase)
+    return enter(state, phase, Cause("returned", f"evidence has returned; {phase} is walked again"), Place(at))
+
+
+def _encoder(state: MigrationState, block: QualityBlock | CoverageBlock, clock_ms: IntArray, which: BoolArray) -> Encode:
+    def encode(specs: Sequence[DimensionSpec]) -> Rows:
+        whole = (
+            scored(state.spec, specs, block, clock_ms)
+            if isinstance(block, QualityBlock)
+            else unpaired(state.spec, specs, block, clock_ms)
+        )
+        return whole.only(which)
+
+    return encode
+
+
+def _fold(state: MigrationState, encode: Encode, at: At) -> Decided:
+    """Apply units one segment after the other: up to the next decision or snapshot."""
+    outputs: list[Output] = []
+    start, specs = 0, state.specs
+    rows = encode(specs)
+    while start < len(rows):
+        if not state.active:
+            return replace(state, counters=counted(state.counters, {"after_end": len(rows) - start})), outputs
+        state, taken, decided = _segment(state, rows.part(start, len(rows)), at)
+        outputs += decided
+        start += taken
+        if state.specs is not specs:
+            specs = state.specs
+            rows = encode(specs)
+    return state, outputs
+
+
+def _segment(state: MigrationState, rows: Rows, at: At) -> tuple[MigrationState, int, list[Output]]:
+    """Apply units of one phase up to a decision, a snapshot or the end; return how many rows that took."""
+    inside = np.flatnonzero(_in_phase(state, rows))[: SNAPSHOT_UNITS - state.n_units % SNAPSHOT_UNITS]
+    if not len(inside):
+        return replace(state, counters=counted(state.counters, {"off_phase": len(rows)})), len(rows), []
+    mask = np.zeros(len(rows), dtype=bool)
+    mask[inside] = True
+    here = rows.only(mask)
+    traces = [
+        update_many(s, d, b, counted=state.phase != phases.CALIBRATING)
+        for s, d, b in zip(state.specs, state.dims, here.blocks, strict=True)
+    ]
+    paths = along(state, here, traces, here.clock_ms)
+    hit = first(rules(paths))
+    n = hit[0] + 1 if hit else len(here)
+    taken = int(inside[n - 1]) + 1
+    state = _advanced(state, here.part(0, n), traces, paths, taken - n)
+    place = Place(at, int(here.row[n - 1]))
+    if hit:
+        state, outputs = transition(state, hit[1].name, hit[1].to_phase, place)
+        return state, taken, outputs
+    if state.n_units % SNAPSHOT_UNITS:
+        return state, taken, []
+    told = Output(EVIDENCE, state.migration_id, snapshot(state, at.partition, at.offset, place.row))
+    return state, taken, [told]
+
+
+def _in_phase(state: MigrationState, rows: Rows) -> BoolArray:
+    """Return which rows were routed under a command of this phase; in a replay the archive obeyed other commands."""
+    if state.spec.mode == "replay" or not phases.is_live(state.phase):
+        return np.ones(len(rows), dtype=bool)
+    return np.asarray((rows.sequence >= state.phase_sequence) & (rows.sequence <= state.last_command.sequence))
+
+
+def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Paths, skipped: int) -> MigrationState:
+    """Return the state after these units."""
+    n, calibrating = len(rows), state.phase == phases.CALIBRATING
+    clock = int(rows.clock_ms[-1])
+    began = int(rows.clock_ms[0]) if state.phase_began_ms is None else state.phase_began_ms
+    decided = state.decided_at if calibrating else _decided(state, paths, n)
+    return replace(
+        state,
+        dims=tuple(trace.state_at(n) for trace in traces),
+        n_units=state.n_units + n,
+        n_phase=state.n_phase + n,
+        n_counted=state.n_counted if calibrating else state.n_counted + n,
+        evidence_clock_ms=clock if clock >= 0 else state.evidence_clock_ms,
+        phase_began_ms=began if began >= 0 else None,
+        counters=counted(state.counters, tally(state, rows) | {"off_phase": skipped, "units": n}),
+        decided_at=decided,
+    )
+
+
+def _decided(state: MigrationState, paths: Paths, n: int) -> dict[str, int]:
+    """Note the first unit at which each dimension's own condition held: claimed by its evidence, or shown futile."""
+    found = dict(state.decided_at)
+    for i, name in enumerate(state.on):
+        own = [j for j, s in enumerate(state.specs) if s.dimension == name]
+        holds = paths.claimed[i, :n] | paths.futile[own, :n].any(axis=0)
+        if name not in found and holds.any():
+            found[name] = state.n_units + int(np.argmax(holds)) + 1
+    return dict(sorted(found.items()))
+
+
+def transition(state: MigrationState, rule: str, to_phase: str, place: Place) -> Decided:
+    """Enter the phase that a rule leads to, with what the rule says of the dimensions."""
+    words = reason(rule, state)
+    if rule == "calibrated":
+        state = calibrated(state)
+    return enter(_judged(state, rule), to_phase, Cause(rule, words), place)
+
+
+def _judged(state: MigrationState, rule: str) -> MigrationState:
+    """Latch what a rule found: who is worse, who is rejected, that all are accepted."""
+    verdicts: dict[str, DimensionStatus] = dict(state.verdicts)
+    paths = now(state)
+    if rule == "accepted":
+        verdicts |= dict.fromkeys(state.on, "accepted")
+    for i, spec in enumerate(state.specs):
+        if rule == "worse" and spec.worse is not None and _alarming(paths, i):
+            verdicts[spec.dimension] = "worse"
+        if rule == "futile" and paths.futile[i, 0]:
+            verdicts[spec.dimension] = "rejected"
+    decided = dict(state.decided_at)
+    if rule == "worse":
+        decided |= {name: state.n_units for name, said in verdicts.items() if said == "worse"}
+    return replace(state, verdicts=dict(sorted(verdicts.items())), decided_at=dict(sorted(decided.items())))
+
+
+def _alarming(paths: Paths, i: int) -> bool:
+    """Tell whether a hypothesis has the evidence of the alarm: the greatest of all, or beyond the first step by itself."""
+    tested = [path[0] for s, path in zip(paths.state.specs, paths.worse, strict=True) if s.worse]
+    return bool(paths.worse[i][0] == max(tested))

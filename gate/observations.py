@@ -1,0 +1,149 @@
+"""What the rows of a block observe: one accept and one worse value for each hypothesis, by "what an answer counts".
+
+Larger is better. A value that is missing because the challenger alone gave none is the worst there is for acceptance (unless
+the file says hold) and nothing for "worse"; missing on both arms, or through our own fault, is no observation at all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dualgate.gate.stats import Block, DimensionSpec, encode_block
+from dualgate.gate.stats.lattice import FloatArray, IntArray
+from dualgate.gate.stats.multiplicity import BoolArray
+from dualgate.gate.stats.sampling import MAX_DRAWN_TURN, drawn_turn, quantised_probability
+from dualgate.schemas.migration import MigrationSpec
+from dualgate.schemas.records import CoverageBlock, DimensionColumns, QualityBlock
+
+SCORED, NOT_ELIGIBLE, MISSING, SILENT = range(4)
+"""What became of a dimension in a row; silent: missing, and only the challenger has no value."""
+_STATES = {"scored": SCORED, "not_eligible": NOT_ELIGIBLE, "missing": MISSING}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a block that are units, in the order of the log; every array has one entry a row.
+
+    clock_ms is the source's clock at the row; fate is one array of SCORED … SILENT a dimension that is on.
+    """
+
+    row: IntArray
+    clock_ms: IntArray
+    sequence: IntArray
+    blocks: tuple[Block, ...]
+    fate: dict[str, IntArray]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def only(self, which: BoolArray) -> "Rows":
+        """Return the rows of a mask."""
+        blocks = tuple(Block(b.accept[which], b.worse[which], b.thousandths[which]) for b in self.blocks)
+        fate = {name: values[which] for name, values in self.fate.items()}
+        return Rows(self.row[which], self.clock_ms[which], self.sequence[which], blocks, fate)
+
+    def part(self, start: int, stop: int) -> "Rows":
+        """Return the rows start..stop - 1."""
+        here = slice(start, stop)
+        fate = {name: values[here] for name, values in self.fate.items()}
+        blocks = tuple(b.part(start, stop) for b in self.blocks)
+        return Rows(self.row[here], self.clock_ms[here], self.sequence[here], blocks, fate)
+
+
+def units(block: QualityBlock | CoverageBlock, by: str) -> BoolArray:
+    """Return which rows are units: all, the first turn of each session, or the turn that a session's hash draws."""
+    if by == "first":
+        return np.array([turn is None or turn == 1 for turn in block.session_turn], dtype=bool)
+    if by == "drawn":
+        sessions = zip(block.session_hash, block.session_turn, strict=True)
+        return np.array([s is None or t is None or drawn_turn(s) == t for s, t in sessions], dtype=bool)
+    return np.ones(len(block.offset), dtype=bool)
+
+
+def probabilities(block: QualityBlock | CoverageBlock, by: str) -> FloatArray:
+    """Return with what probability each row became a unit."""
+    turns = MAX_DRAWN_TURN if by == "drawn" else 1
+    return np.array([quantised_probability(p / turns) for p in block.sampling_probability])
+
+
+def scored(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBlock, clock_ms: IntArray) -> Rows:
+    """Return what the pairs of a block observe; clock_ms is the source's clock after each row."""
+    fate = {name: _fates(block.dimensions.get(name), len(block.offset)) for name in spec.dimensions.on}
+    weights = probabilities(block, spec.unit.by)
+    blocks = tuple(_encoded(spec, hypothesis, block, fate[hypothesis.dimension], weights) for hypothesis in specs)
+    return _rows(block, clock_ms, blocks, fate)
+
+
+def unpaired(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: CoverageBlock, clock_ms: IntArray) -> Rows:
+    """Return what queries without a pair observe: a challenger's silence is the worst value, any other silence is none."""
+    silent = np.array([arm == "challenger" for arm in block.silent_arm], dtype=bool)
+    fate = {name: np.where(silent, SILENT, MISSING) for name in spec.dimensions.on}
+    weights = probabilities(block, spec.unit.by)
+    nothing = np.full(len(silent), np.nan)
+    blocks = []
+    for hypothesis in specs:
+        accept = _worst_where_silent(spec, hypothesis, fate[hypothesis.dimension], nothing.copy())
+        blocks.append(encode_block(hypothesis, accept, nothing, weights))
+    return _rows(block, clock_ms, tuple(blocks), fate)
+
+
+def _rows(block: QualityBlock | CoverageBlock, clock_ms: IntArray, blocks: tuple[Block, ...], fate: dict[str, IntArray]) -> Rows:
+    sequence = np.array([-1 if s is None else s for s in block.routing_sequence], dtype=np.int64)
+    return Rows(np.arange(len(block.offset)), clock_ms, sequence, blocks, fate)
+
+
+def _fates(columns: DimensionColumns | None, n: int) -> IntArray:
+    """Return what became of a dimension in each row; a dimension that the block does not have is missing."""
+    if columns is None:
+        return np.full(n, MISSING, dtype=np.int64)
+    fate = np.array([_STATES[state] for state in columns.state], dtype=np.int64)
+    alone = np.array(
+        [i is not None and c is None for i, c in zip(columns.incumbent, columns.challenger, strict=True)], dtype=bool
+    )
+    return np.where((fate == MISSING) & alone, SILENT, fate)
+
+
+def _encoded(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock, fate: IntArray, weights: FloatArray) -> Block:
+    own = _fates(block.dimensions.get(hypothesis.name), len(fate)) if hypothesis.name.startswith("safety.") else fate
+    challenger, incumbent = _arms(spec, hypothesis, block)
+    accept, worse = _values(hypothesis, challenger, incumbent)
+    unseen = own != SCORED
+    accept[unseen], worse[unseen] = np.nan, np.nan
+    return encode_block(hypothesis, _worst_where_silent(spec, hypothesis, own, accept), worse, weights)
+
+
+def _worst_where_silent(spec: MigrationSpec, hypothesis: DimensionSpec, fate: IntArray, accept: FloatArray) -> FloatArray:
+    if getattr(spec.dimensions, hypothesis.dimension).missing == "worst":
+        accept[fate == SILENT] = hypothesis.accept.lattice.low
+    return accept
+
+
+def _arms(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock) -> tuple[FloatArray, FloatArray]:
+    """Return the challenger's and the incumbent's values of a hypothesis, NaN where there is none."""
+    if hypothesis.name == "latency.median" and spec.dimensions.latency and spec.dimensions.latency.median_sla_ms:
+        limit = spec.dimensions.latency.median_sla_ms
+        pair = (block.challenger, block.incumbent)
+        slow = [[float(ms > limit or s != "ok") for ms, s in zip(arm.service_ms, arm.status, strict=True)] for arm in pair]
+        return np.array(slow[0]), np.array(slow[1])
+    columns = block.dimensions.get(hypothesis.name)
+    if columns is None:
+        return np.full(len(block.offset), np.nan), np.full(len(block.offset), np.nan)
+    return _floats(columns.challenger), _floats(columns.incumbent)
+
+
+def _floats(values: Sequence[float | None]) -> FloatArray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+
+def _values(hypothesis: DimensionSpec, challenger: FloatArray, incumbent: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the accept and the worse observations; larger is better in both."""
+    if hypothesis.dimension in ("latency", "safety"):  # 1 is bad: over the SLA, or a violation
+        difference = incumbent - challenger
+        accept = difference if hypothesis.measure == "difference" else 1 - challenger
+        return accept.copy(), difference
+    difference = challenger - incumbent
+    if hypothesis.measure == "level":
+        alone = hypothesis.worse is not None and hypothesis.worse.lattice == hypothesis.accept.lattice  # no re-runs
+        return challenger.copy(), challenger.copy() if alone else np.round(difference, 2)
+    return np.round(difference, 2), np.round(difference, 2)

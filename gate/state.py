@@ -1,0 +1,141 @@
+"""What the gate remembers of one migration: a value, small, exact in JSON, versioned; everything else is recomputed from it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import lru_cache
+from typing import Any
+
+from dualgate.gate import phases
+from dualgate.gate.stats import DimensionSpec, DimensionState
+from dualgate.schemas.migration import MigrationConfig, MigrationSpec
+from dualgate.schemas.plain import from_plain, to_plain
+from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
+
+VERSION = 1
+REMEMBERED_COMMANDS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One source partition of evidence: its topic's id, the next offset to apply, its clock, and when it last had data."""
+
+    lineage: str
+    next_offset: int
+    asked_at_ms: int | None
+    heard_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many counted units the phases before the canary take."""
+
+    calibrating: int
+    min_pairs: int
+    max_pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationState:
+    """One migration at one ledger entry. Counts are units; times are milliseconds.
+
+    phase_sequence is the command that began the phase; decided_at the unit at which a dimension's own condition first held;
+    verdicts what a decision has latched; routers (epoch, sequence, ledger time) of each one's last acknowledgement.
+    """
+
+    config: str
+    migration: Migration
+    phase: str
+    specs: tuple[DimensionSpec, ...]
+    dims: tuple[DimensionState, ...]
+    plan: Plan
+    last_command: RoutingCommand
+    paused: bool = False
+    held: str = ""
+    retreated: bool = False
+    silent: bool = False
+    n_units: int = 0
+    n_counted: int = 0
+    n_phase: int = 0
+    phase_sequence: int = 1
+    phase_began_ms: int | None = None
+    evidence_clock_ms: int | None = None
+    ledger_clock_ms: int = 0
+    last_evidence_ms: int = 0
+    n_decisions: int = 0
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)
+    decided_at: Mapping[str, int] = field(default_factory=dict)
+    verdicts: Mapping[str, DimensionStatus] = field(default_factory=dict)
+    scorer_versions: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+    routers: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    @property
+    def active(self) -> bool:
+        """Whether evidence is still gathered and leases are renewed."""
+        return self.phase not in phases.TERMINAL
+
+    @property
+    def migration_id(self) -> str:
+        """The migration's id."""
+        return self.migration.migration_id
+
+    @property
+    def spec(self) -> MigrationSpec:
+        """The accepted specification."""
+        return parsed(self.config).spec
+
+    @property
+    def on(self) -> tuple[str, ...]:
+        """The dimensions that are on, in their fixed order."""
+        return self.spec.dimensions.on
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the state as JSON values."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return plain | {
+            "version": VERSION,
+            "migration": to_plain(self.migration),
+            "specs": [spec.to_json() for spec in self.specs],
+            "dims": [dim.to_json() for dim in self.dims],
+            "plan": asdict(self.plan),
+            "last_command": to_plain(self.last_command),
+            "sources": {name: asdict(source) for name, source in self.sources.items()},
+            "commands": list(self.commands),
+            "routers": {name: list(seen) for name, seen in self.routers.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "MigrationState":
+        """Return the state that `to_json` wrote. Raises ValueError for another version."""
+        if data.get("version") != VERSION:
+            raise ValueError(f"state of a migration has version {data.get('version')!r}; this gate reads version {VERSION}")
+        plain = {name: value for name, value in data.items() if name != "version"}
+        return cls(
+            **plain
+            | {
+                "migration": from_plain(Migration, plain["migration"]),
+                "specs": tuple(DimensionSpec.from_json(spec) for spec in plain["specs"]),
+                "dims": tuple(DimensionState.from_json(dim) for dim in plain["dims"]),
+                "plan": Plan(**plain["plan"]),
+                "last_command": from_plain(RoutingCommand, plain["last_command"]),
+                "sources": {name: Source(**source) for name, source in plain["sources"].items()},
+                "commands": tuple(plain["commands"]),
+                "routers": {name: (seen[0], seen[1], seen[2]) for name, seen in plain["routers"].items()},
+            }
+        )
+
+
+@lru_cache(maxsize=64)
+def parsed(config: str) -> MigrationConfig:
+    """Return an accepted configuration; a cache of a pure function."""
+    return MigrationConfig.from_json(config)
+
+
+def counted(counters: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Return counters with more in them, in a fixed order."""
+    total = dict(counters)
+    for name, n in more.items():
+        if n:
+            total[name] = total.get(name, 0) + n
+    return dict(sorted(total.items()))

@@ -1,0 +1,50 @@
+"""What the passing of time does on the ledger clock: leases are renewed, silence holds and then takes the traffic back."""
+
+from dataclasses import replace
+
+from dualgate.gate import phases
+from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, record, renewed
+from dualgate.gate.state import MigrationState
+from dualgate.schemas.records import RoutingAck
+
+RENEWALS_PER_LEASE = 3
+REMEMBERED_ROUTERS = 64
+
+
+def tick(state: MigrationState, at: At) -> Decided:
+    """Apply a tick."""
+    if not state.active:
+        return state, []
+    state, outputs = _silence(state, at)
+    lease_ms, issued_ms = state.last_command.lease_ms, state.last_command.issued_at_ms
+    if lease_ms is None or at.time_ms - issued_ms < lease_ms // RENEWALS_PER_LEASE:
+        return state, outputs
+    state, repeated = renewed(state, at.time_ms)
+    return state, outputs + repeated
+
+
+def _silence(state: MigrationState, at: At) -> Decided:
+    """Say once that no evidence comes; after retreat_after take the users back, the phase is kept."""
+    quiet_ms, missing = at.time_ms - state.last_evidence_ms, state.spec.missing
+    outputs: list[Output] = []
+    if quiet_ms >= missing.hold_after_ms and not state.silent:
+        words = (
+            f"no evidence for {quiet_ms // 1000} s ≥ missing.hold_after {missing.hold_after_ms // 1000} s: {state.phase} holds"
+        )
+        state, outputs = record(replace(state, silent=True), Cause("silence", words, "hold"), Place(at))
+    if quiet_ms >= missing.retreat_after_ms and not state.retreated and phases.is_live(state.phase):
+        words = (
+            f"no evidence for {quiet_ms // 1000} s ≥ missing.retreat_after {missing.retreat_after_ms // 1000} s: "
+            f"the users are taken back, {state.phase} is kept"
+        )
+        state, taken = command(replace(state, retreated=True), 0.0, Cause("retreat", words, "hold"), Place(at))
+        outputs = outputs + taken
+    return state, outputs
+
+
+def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> MigrationState:
+    """Note which command a router obeys."""
+    seen = {**state.routers, ack.router_id: (ack.epoch, ack.sequence, at.time_ms)}
+    if len(seen) > REMEMBERED_ROUTERS:
+        del seen[min(seen, key=lambda name: seen[name][2])]
+    return replace(state, routers=dict(sorted(seen.items())))

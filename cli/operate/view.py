@@ -1,0 +1,111 @@
+"""What is known of a migration from the gate's topics: a fold of `migrations`, `decisions` and `evidence`, and its documents."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dualgate.schemas.plain import to_plain
+from dualgate.schemas.records import (
+    DecisionRecord,
+    DimensionEvidence,
+    EvidenceRecord,
+    EvidenceSnapshot,
+    Migration,
+    RoutingCommand,
+)
+from dualgate.sinks.report.summary import VERDICTS, verdict_of
+
+Told = Migration | RoutingCommand | EvidenceRecord
+
+
+@dataclass(slots=True)
+class View:
+    """One migration as the gate last told it; `heard_ms` is the time of the newest record."""
+
+    migration_id: str
+    migration: Migration | None = None
+    command: RoutingCommand | None = None
+    snapshot: EvidenceSnapshot | None = None
+    decisions: list[DecisionRecord] = field(default_factory=list)
+    paused: bool = False
+    heard_ms: int = 0
+
+    def take(self, record: Told, timestamp_ms: int) -> None:
+        """Take in a record; of commands the highest (epoch, sequence) counts, and of one the newest lease."""
+        self.heard_ms = max(self.heard_ms, timestamp_ms)
+        if isinstance(record, Migration):
+            self.migration = record
+        elif isinstance(record, RoutingCommand):
+            if self.command is None or _rank(record) >= _rank(self.command):
+                self.command = record
+        else:
+            self.snapshot = record.snapshot or self.snapshot
+            if record.decision is not None and record.decision.kind != "renewal":
+                self._decided(record.decision)
+
+    def _decided(self, decision: DecisionRecord) -> None:
+        if any(decision.decision_id == each.decision_id for each in self.decisions[-50:]):
+            return  # a gate that was killed publishes once more what it had published
+        self.decisions.append(decision)
+        if decision.outcome == "applied":
+            self.paused = decision.rule == "pause" or (self.paused and decision.rule not in ("resume", "start", "retry"))
+
+    @property
+    def phase(self) -> str:
+        """Return the present phase, as the newest of command and snapshot says; empty where no gate has accepted it."""
+        if self.command is not None:
+            return self.command.phase
+        return self.snapshot.phase if self.snapshot else ""
+
+    @property
+    def terminal(self) -> bool:
+        """Tell whether nothing but an operator can change the phase."""
+        return self.phase.startswith(tuple(VERDICTS))
+
+    def lease_left_ms(self, now_ms: int) -> int | None:
+        """Return how long routers still obey the command (negative: they serve the incumbent); None where for ever."""
+        if self.command is None or self.command.lease_ms is None:
+            return None
+        return self.command.issued_at_ms + self.command.lease_ms - now_ms
+
+    def document(self, now_ms: int) -> dict[str, Any]:
+        """Return what `status --json` prints."""
+        command, shot, migration = self.command, self.snapshot, self.migration
+        last = self.decisions[-1] if self.decisions else None
+        return {
+            "migration_id": self.migration_id,
+            "verdict": verdict_of(self.phase),
+            "phase": self.phase or None,
+            "epoch": command.epoch if command else None,
+            "sequence": command.sequence if command else None,
+            "live_share": command.live_share if command else 0.0,
+            "shadow_share": command.shadow_share if command else {},
+            "incumbent": migration.incumbent_version if migration else None,
+            "challenger": migration.challenger_version if migration else None,
+            "config_hash": migration.config_hash if migration else None,
+            "paused": self.paused,
+            "waiting_for": shot.waiting_for if shot else None,
+            "n_pairs": shot.n_pairs if shot else 0,
+            "dimensions": {name: dimension(each) for name, each in shot.dimensions.items()} if shot else {},
+            "counters": shot.counters if shot else {},
+            "lease_left_ms": self.lease_left_ms(now_ms),
+            "last_decision": None if last is None else brief(last),
+            "last_update_ms": self.heard_ms,
+            "age_ms": max(0, now_ms - self.heard_ms),
+        }
+
+
+def _rank(command: RoutingCommand) -> tuple[int, int, int]:
+    return command.epoch, command.sequence, command.issued_at_ms
+
+
+def dimension(evidence: DimensionEvidence) -> dict[str, Any]:
+    """Return one dimension with its interval as a pair, as `backtest --json` has it."""
+    plain = to_plain(evidence)
+    low, high = plain.pop("interval_low"), plain.pop("interval_high")
+    return plain | {"interval": None if low is None or high is None else [low, high]}
+
+
+def brief(decision: DecisionRecord) -> dict[str, Any]:
+    """Return what names and explains a decision in few words."""
+    names = ("decision_id", "kind", "rule", "reason", "outcome", "actor", "from_phase", "to_phase", "sequence", "n_pairs")
+    return {name: getattr(decision, name) for name in (*names, "ledger_clock_ms")}

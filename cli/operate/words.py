@@ -1,0 +1,115 @@
+"""A migration's state and decisions in words and tables, from the documents that --json prints."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from dualgate.cli.output import table
+
+Document = Mapping[str, Any]
+
+COLUMNS = ("dimension", "status", "n", "estimate", "interval", "log e / threshold", "p", "worse: log e / threshold")
+
+
+def status(document: Document) -> RenderableType:
+    """Return the whole status: head, what is waited for, the dimensions, the last decision."""
+    lines = [Text(line) for line in status_lines(document)]
+    shown: list[RenderableType] = [Text(headline(document), style="bold"), *lines]
+    if document["dimensions"]:
+        shown += [Text(), dimensions(document["dimensions"])]
+    return Group(*shown)
+
+
+def headline(document: Document) -> str:
+    """Return phase and share in one line."""
+    if document["phase"] is None:
+        return f"{document['migration_id']}: not accepted by any gate"
+    paused = ", PAUSED" if document["paused"] else ""
+    share = f"challenger serves {document['live_share']:.0%}"
+    where = f"epoch {document['epoch']}, sequence {document['sequence']}, {document['n_pairs']:,} pairs"
+    return f"{document['migration_id']}: {document['phase']}{paused}, {share} ({where})"
+
+
+def status_lines(document: Document) -> list[str]:
+    """Return the lines under the headline."""
+    lines = []
+    if document["incumbent"]:
+        lines.append(f"{document['incumbent']} → {document['challenger']}, configuration {document['config_hash']}")
+    if document["waiting_for"]:
+        lines.append(f"waiting for {document['waiting_for']}")
+    if off := [name for name, each in document["dimensions"].items() if each["status"] == "off"]:
+        lines.append(f"not measured at all (off in the migration file): {', '.join(off)}")
+    lines.append(f"last update {age(document['age_ms'])} ago{lease(document['lease_left_ms'])}")
+    if last := document["last_decision"]:
+        lines.append(f"last decision: {decided(last)}")
+    return lines
+
+
+def lease(left_ms: int | None) -> str:
+    """Return what the lease means for routers now."""
+    if left_ms is None:
+        return ""
+    if left_ms < 0:
+        return f"; the lease ran out {age(-left_ms)} ago: routers serve the incumbent (does a gate run?)"
+    return f"; the lease runs for {age(left_ms)} more"
+
+
+def decided(decision: Document) -> str:
+    """Return a decision in one line."""
+    moved = decision["from_phase"] != decision["to_phase"]
+    move = f"{decision['from_phase']} → {decision['to_phase']}, " if moved and decision["from_phase"] else ""
+    outcome = f" {decision['outcome']}" if decision["outcome"] else ""
+    return f"{move}{decision['rule']}{outcome}: {decision['reason']} (pair {decision['n_pairs']:,})"
+
+
+def dimensions(document: Document) -> Table:
+    """Return the table of the dimensions."""
+    return table(COLUMNS, [_row(name, each) for name, each in document.items()])
+
+
+def _row(name: str, each: Document) -> list[object]:
+    if each["status"] == "off":
+        return [name, "off", *[None] * (len(COLUMNS) - 2)]
+    low, high = each["interval"] or (None, None)
+    return [
+        name,
+        each["status"],
+        f"{each['n']:,}",
+        None if each["estimate"] is None else f"{each['estimate']:.4f}",
+        None if low is None else f"{low:.4f} … {high:.4f}",
+        f"{each['log_e']:.2f} / {each['threshold']:.2f}",
+        f"{each['p_value']:.2g}",
+        f"{each['log_e_worse']:.2f} / {each['worse_threshold']:.2f}",
+    ]
+
+
+def overview(documents: Iterable[Document]) -> Table:
+    """Return several migrations, a row each."""
+    columns = ("migration", "phase", "share", "pairs", "waiting for", "last update")
+    rows = [
+        (
+            d["migration_id"],
+            (d["phase"] or "not accepted") + (" (paused)" if d["paused"] else ""),
+            f"{d['live_share']:.0%}",
+            f"{d['n_pairs']:,}",
+            d["waiting_for"],
+            f"{age(d['age_ms'])} ago",
+        )
+        for d in documents
+    ]
+    return table(columns, rows)
+
+
+def age(ms: int) -> str:
+    """Return a duration in its two greatest units."""
+    seconds = ms // 1000
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"

@@ -28,6 +28,7 @@ class Outlet:
     def __init__(self, settings: Settings, transactional_id: str, codec: Codec, at: Callable[[str], None]) -> None:
         self._prefix = settings.topic_prefix
         self._worker = transactional_id
+        self._slot = settings.slot is not None
         self._codec = codec
         self._at = at
         self._producer = Producer(clients.transactional_config(settings, transactional_id))
@@ -38,7 +39,7 @@ class Outlet:
 
     def commit(self, outs: Iterable[tuple[int, Outputs]], offsets: Sequence[TopicPartition], group_metadata: Any) -> None:
         """Write the outputs of groups, by number, and the positions in one transaction."""
-        with kafka_errors("writing a transaction"):
+        with kafka_errors("writing a transaction", self._slot):
             self._producer.begin_transaction()
             self._open = True
             for number, out in outs:
@@ -61,7 +62,8 @@ class Outlet:
                 self._call("abort", ABORT_TIMEOUT_S, self._producer.abort_transaction, ABORT_TIMEOUT_S)
         if not self._bounded.overdue:
             self._producer.purge()
-            self._producer.close()
+            with contextlib.suppress(KafkaException):  # says again why a fenced producer can do nothing more
+                self._producer.close()
         self._bounded.close()
 
     def _call(self, what: str, timeout_s: float, function: Callable[..., Any], *arguments: Any) -> None:

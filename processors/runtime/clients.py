@@ -104,13 +104,13 @@ def transactional_config(settings: Settings, transactional_id: str) -> Config:
 
 
 @contextmanager
-def kafka_errors(doing: str) -> Iterator[None]:
-    """Raise Kafka's exceptions from this block as ours; `doing` begins the message."""
+def kafka_errors(doing: str, slot: bool = False) -> Iterator[None]:
+    """Raise Kafka's exceptions from this block as ours; `doing` begins the message, slot says whether the process has one."""
     try:
         yield
     except KafkaException as failure:
         error = failure.args[0]
-        raise error_of(error if isinstance(error, KafkaError) else None, f"{doing}: {failure}") from failure
+        raise error_of(error if isinstance(error, KafkaError) else None, f"{doing}: {failure}", slot) from failure
 
 
 def wait_for_broker(settings: Settings, timeout_s: float = 30.0) -> AdminClient:

@@ -18,11 +18,11 @@ _LOST = {
     KafkaError.INVALID_PRODUCER_ID_MAPPING,
     KafkaError.UNKNOWN_PRODUCER_ID,
     KafkaError.INVALID_TXN_STATE,
-    # The broker timed our transaction out, or a successor with our transactional id began; in the second case the
-    # consumer hears FENCED_INSTANCE_ID when it joins again.
     KafkaError.PRODUCER_FENCED,
     KafkaError._FENCED,
 }
+# The broker timed our transaction out, or another process began with our transactional id.
+_FENCED = {KafkaError.PRODUCER_FENCED, KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 # A live process with the same slot: joining again would throw it out in turn, for ever.
 _SUPERSEDED = {KafkaError.FENCED_INSTANCE_ID}
 # Positions and logs do not fit together.
@@ -49,13 +49,16 @@ _CONFIG = {
     KafkaError.OFFSET_METADATA_TOO_LARGE,
 }
 _RECORD = {KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG_SIZE}
-_SLOT = "another live process has this slot (DUALGATE_SLOT); give each process its own: "
+_SLOT = "another process has begun with this slot (DUALGATE_SLOT), or this one slept for too long; one live process a slot: "
 
 
-def error_of(error: KafkaError | None, words: str) -> DualgateError:
-    """Return our error for one of Kafka's; what is not known to be anything else may work when tried again."""
+def error_of(error: KafkaError | None, words: str, slot: bool = False) -> DualgateError:
+    """Return our error for one of Kafka's; what is not known to be anything else may work when tried again.
+
+    A process with a slot that is fenced gives way: joining again would fence the other one in turn, for ever.
+    """
     code = None if error is None else error.code()
-    if code in _SUPERSEDED:
+    if code in _SUPERSEDED or (slot and code in _FENCED):
         return StateError(_SLOT + words)
     for kind, codes in ((OwnershipLost, _LOST), (StateError, _STATE), (ConfigError, _CONFIG), (RecordError, _RECORD)):
         if code in codes:

@@ -96,6 +96,21 @@ def test_a_zombie_is_fenced(kafka: str, prefix: str, tmp_path: Path, point: str)
         await_settled(settings, expected)
 
 
+def test_of_two_processes_with_one_slot_the_older_gives_way(kafka: str, prefix: str, tmp_path: Path) -> None:
+    """It stops with a StateError that names the slot; the newer goes on, and nothing is lost or doubled."""
+    settings, records, expected = prepared(kafka, prefix, 500, 6, 2)
+    log = tmp_path / "log"
+    with workers(settings, log) as pairing:
+        older = pairing.start(slot="0")
+        await_true(lambda: log.read_text().count('"assigned"') == 1, "the first assignment")
+        pairing.start(slot="0")
+        await_true(lambda: log.read_text().count('"assigned"') == 2, "the second assignment")
+        publish(kafka, prefix, records)
+        await_settled(settings, expected)
+        assert older.wait(30) == 1
+    assert "one live process a slot" in log.read_text()
+
+
 @contextmanager
 def own_broker() -> Iterator[LocalBroker]:
     """A broker of the test's own, to be restarted."""

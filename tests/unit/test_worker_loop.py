@@ -118,6 +118,12 @@ def test_each_error_of_kafka_has_one_disposition(code: int, kind: type[DualgateE
         raise KafkaException(KafkaError(code))
 
 
+def test_a_fenced_process_with_a_slot_gives_way() -> None:
+    """Joining again would fence the process that has the slot now, and so on for ever."""
+    with pytest.raises(StateError, match="one live process a slot"), kafka_errors("commit", slot=True):
+        raise KafkaException(KafkaError(KafkaError._FENCED))
+
+
 @pytest.mark.parametrize(("offset", "cause"), [(4, "retention has eaten"), (21, "made anew")])
 def test_a_position_outside_of_its_log_is_a_state_error(offset: int, cause: str) -> None:
     """The message names partition, position, log and what may have happened."""

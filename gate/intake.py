@@ -151,7 +151,7 @@ def _segment(state: MigrationState, rows: Rows, at: At) -> tuple[MigrationState,
         update_many(s, d, b, counted=state.phase != phases.CALIBRATING)
         for s, d, b in zip(state.specs, state.dims, here.blocks, strict=True)
     ]
-    paths = along(state, here, traces, here.clock_ms)
+    paths = along(state, here, traces)
     hit = first(rules(paths))
     n = hit[0] + 1 if hit else len(here)
     taken = int(inside[n - 1]) + 1

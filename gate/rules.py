@@ -1,200 +1,256 @@
-"""The rules of each phase, evaluated after every row: which fires first, and what is still being waited for.
+"""The rules of each phase, evaluated after every unit: where on its paths does one fire, and what is waited for.
 
-Automation may only lower the challenger's share or follow the configured steps on a positive verdict. Every condition of a step
-upwards is listed in `conditions`; a missing one can only hold.
+Of rules that fire at one unit the first counts: worse, then accepted, then futile, then the horizon. Nothing but a positive
+verdict with every condition held leads to a larger share; a pause, a hold or a missing approval only ever stops that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate.phases import CALIBRATING, SHADOW, Phase, following, is_live, phase_named
-from dualgate.gate.rows import BoolArray
-from dualgate.gate.segment import Segment
-from dualgate.gate.stats import alarm_path, gate_path
-from dualgate.gate.stats.lattice import IntArray
-from dualgate.gate.policy import DEGRADATION
+from dualgate.gate import phases
+from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SILENT, Rows
+from dualgate.gate.state import MigrationState
+from dualgate.gate.stats import (
+    Trace,
+    accept_threshold,
+    alarm_path,
+    futility_threshold,
+    gate_path,
+    log_e_accept,
+    log_e_futility,
+    log_e_worse,
+    log_threshold,
+    wald_futility,
+)
+from dualgate.gate.stats.lattice import FloatArray, IntArray
+from dualgate.gate.stats.multiplicity import BoolArray
 
-MIN_LIVE_ANSWERS = 50
-"""Live answers before their latency may hold a step: fewer say little about a rate of a percent."""
+HOUR_MS = 3_600_000
 
-RETURN_PAIRS = 20
-"""Pairs after a silence until the challenger re-enters: enough to see that the evidence flows again."""
+LATELY_MS = 30_000
+"""A source partition that had data within this time of the ledger clock takes part in the evidence clock."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """What the rules look at, one entry a unit: log e-values of each hypothesis, counts, the clock, coverage."""
+
+    state: MigrationState
+    accept: list[FloatArray]
+    futility: list[FloatArray]
+    worse: list[FloatArray]
+    n_counted: IntArray
+    n_phase: IntArray
+    clock_ms: IntArray
+    coverage: Mapping[str, FloatArray]
+
+    @cached_property
+    def by_dimension(self) -> FloatArray:
+        """Evidence for acceptance, shape (dimensions that are on, n): the least over a dimension's hypotheses."""
+        rows = list(zip(self.state.specs, self.accept, strict=True))
+        return np.array([np.min([path for s, path in rows if s.dimension == name], axis=0) for name in self.state.on])
+
+    @cached_property
+    def claimed(self) -> BoolArray:
+        """Which dimensions the gate's method claims by their current evidence, shape (dimensions, n)."""
+        errors = self.state.spec.errors
+        values, k = self.by_dimension, len(self.state.on)
+        steps = {"holm": list(range(k, 0, -1)), "bonferroni": [k] * k, "iut": [1] * k}[errors.gate]
+        levels = np.array([accept_threshold(errors.promote, errors.miss, step, errors.boundary) for step in steps])
+        if errors.gate != "holm":
+            return np.asarray(values >= levels[:, None])
+        order = np.argsort(-values, axis=0, kind="stable")
+        passed = np.logical_and.accumulate(np.take_along_axis(values, order, axis=0) >= levels[:, None], axis=0)
+        out = np.zeros_like(passed)
+        np.put_along_axis(out, order, passed, axis=0)
+        return out
+
+    @cached_property
+    def alarms(self) -> BoolArray:
+        """Where a dimension is shown worse than the incumbent, at a quarter of the rollback budget together."""
+        errors = self.state.spec.errors
+        tested = [path for s, path in zip(self.state.specs, self.worse, strict=True) if s.worse]
+        return alarm_path(tested, errors.rollback / 4, errors.alarms) if tested else np.zeros(len(self.clock_ms), dtype=bool)
+
+    @cached_property
+    def futile(self) -> BoolArray:
+        """Which hypotheses are shown below their design, shape (hypotheses, n)."""
+        errors = self.state.spec.errors
+        if errors.boundary == "wald":
+            return np.asarray(np.array(self.accept) <= wald_futility(errors.promote, errors.miss))
+        return np.asarray(np.array(self.futility) >= futility_threshold(errors.miss, len(self.state.specs)))
+
+    @cached_property
+    def accepted(self) -> BoolArray:
+        """Where every dimension that is on is accepted by its current evidence, with the least number of units."""
+        errors = self.state.spec.errors
+        passed = gate_path(self.by_dimension, errors.promote, errors.gate, errors.miss, errors.boundary)
+        return np.asarray(passed & (self.n_counted >= self.state.plan.min_pairs))
+
+    @cached_property
+    def long_enough(self) -> BoolArray:
+        """Where the phase has lasted its least duration on the evidence clock."""
+        began = self.state.phase_began_ms
+        least = phases.min_duration_ms(self.state.spec, self.state.phase)
+        return np.asarray(self.clock_ms - (self.clock_ms[0] if began is None else began) >= least)
+
+    @cached_property
+    def covered(self) -> BoolArray:
+        """Where every dimension's coverage (scored / eligible) is at its floor or above."""
+        floor = self.state.spec.missing.coverage_floor
+        return np.asarray(np.all([path >= floor for path in self.coverage.values()], axis=0))
+
+
+def along(state: MigrationState, rows: Rows, traces: list[Trace]) -> Paths:
+    """Return the paths over the units of a segment."""
+    n = np.arange(1, len(rows) + 1)
+    calibrating = state.phase == phases.CALIBRATING
+    return Paths(
+        state,
+        [t.log_e_accept for t in traces],
+        [t.log_e_futility for t in traces],
+        [t.log_e_worse for t in traces],
+        np.full(len(rows), state.n_counted) if calibrating else state.n_counted + n,
+        state.n_phase + n,
+        rows.clock_ms,
+        {name: _coverage_path(state, name, rows) for name in state.on},
+    )
+
+
+def now(state: MigrationState) -> Paths:
+    """Return the paths of length one that a state stands for, between units."""
+    pairs = list(zip(state.specs, state.dims, strict=True))
+    clock = 0 if state.evidence_clock_ms is None else state.evidence_clock_ms
+    return Paths(
+        state,
+        [np.array([log_e_accept(s, d)]) for s, d in pairs],
+        [np.array([log_e_futility(s, d)]) for s, d in pairs],
+        [np.array([log_e_worse(s, d)]) for s, d in pairs],
+        np.array([state.n_counted]),
+        np.array([state.n_phase]),
+        np.array([clock]),
+        {name: np.array([coverage(state, name)]) for name in state.on},
+    )
+
+
+def coverage(state: MigrationState, name: str) -> float:
+    """Return scored / eligible of a dimension; 0 where nothing was eligible, since no evidence is never a pass."""
+    scored, missing = state.counters.get(f"scored.{name}", 0), state.counters.get(f"missing.{name}", 0)
+    return scored / (scored + missing) if scored + missing else 0.0
+
+
+def tally(state: MigrationState, rows: Rows) -> dict[str, int]:
+    """Return what units add to the counters of each dimension."""
+    more: dict[str, int] = {}
+    for name, fate in rows.fate.items():
+        lost, skipped = _lost(state, name, fate), fate == NOT_ELIGIBLE
+        more[f"missing.{name}"] = int(lost.sum())
+        more[f"not_eligible.{name}"] = int(skipped.sum())
+        more[f"silent.{name}"] = int((fate == SILENT).sum())
+        more[f"scored.{name}"] = int((~lost & ~skipped).sum())
+    return more
+
+
+def _lost(state: MigrationState, name: str, fate: IntArray) -> BoolArray:
+    """Return where there is no observation though there should be; a silent challenger is one unless the file says hold."""
+    hold = getattr(state.spec.dimensions, name).missing == "hold"
+    return np.asarray((fate == MISSING) | ((fate == SILENT) & hold))
+
+
+def _coverage_path(state: MigrationState, name: str, rows: Rows) -> FloatArray:
+    lost = _lost(state, name, rows.fate[name])
+    scored = state.counters.get(f"scored.{name}", 0) + np.cumsum(~lost & (rows.fate[name] != NOT_ELIGIBLE))
+    eligible = scored + state.counters.get(f"missing.{name}", 0) + np.cumsum(lost)
+    return np.asarray(np.where(eligible > 0, scored / np.maximum(eligible, 1), 0.0))
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """A rule that fires after row `index` of a segment; `detail` names the dimension or monitor at fault."""
-
-    index: int
-    rule: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition of a step upwards, as a path; `words` say it with both numbers as of the last row."""
+class Rule:
+    """A rule by name, where it leads, and whether it holds after each unit."""
 
     name: str
+    to_phase: str
     holds: BoolArray
-    words: str
 
 
-def first_hit(segment: Segment) -> Hit | None:
-    """Return the rule that fires at the earliest row; among those of one row the first in the order of `rules`."""
-    hits = [(int(np.argmax(path)), i) for i, (_, path) in enumerate(found := list(rules(segment))) if path.any()]
-    if not hits:
-        return None
-    index, number = min(hits)
-    rule = found[number][0]
-    return Hit(index, rule, _detail(segment, rule, index))
-
-
-def rules(segment: Segment) -> Iterator[tuple[str, BoolArray]]:
-    """Yield the rules of the phase with where they hold, most urgent first."""
-    phase, policy, state = segment.phase, segment.policy, segment.state
-    if phase == CALIBRATING:
-        yield "worse", worse(segment)
-        yield "calibrated", segment.n_pairs >= state.numbers.calibrating
-    elif phase == SHADOW:
-        counting, passed = segment.n_pairs - state.numbers.n_calibrated, accepted(segment)
-        yield "worse", worse(segment)
-        yield "accepted", advance(segment)
-        yield "futile", segment.futile.any(axis=0) & ~passed & (counting > 0)
-        yield "max_pairs", (counting >= state.numbers.max_pairs) & ~passed
-    elif is_live(phase):
-        yield "worse", worse(segment)
-        yield "alarm", np.logical_or.reduce(list(segment.alarms.values())) if segment.alarms else np.zeros(len(segment), bool)
-        if state.position.retreated:
-            yield "data_returned", state.position.returned + np.cumsum(segment.counted) >= RETURN_PAIRS
-        else:
-            step = "completed" if following(policy.rungs, phase).name == "COMPLETED" else "step"
-            yield step, advance(segment)
-
-
-def worse(segment: Segment) -> BoolArray:
-    """Return where the degradation processes say that the challenger is worse than tolerated."""
-    errors = segment.policy.spec.errors
-    if not len(segment.log_e_worse):
-        return np.zeros(len(segment), dtype=bool)
-    return alarm_path(segment.log_e_worse, errors.rollback * DEGRADATION, errors.alarms)
-
-
-def accepted(segment: Segment) -> BoolArray:
-    """Return where the gate accepts every dimension that is on, by the current evidence."""
-    errors = segment.policy.spec.errors
-    return gate_path(segment.log_e_accept, errors.promote, errors.gate, errors.miss, errors.boundary)
-
-
-def advance(segment: Segment) -> BoolArray:
-    """Return where every condition of the next step upwards holds."""
-    return np.logical_and.reduce([condition.holds for condition in conditions(segment)])
-
-
-def conditions(segment: Segment) -> list[Condition]:
-    """Return what the next step upwards needs, in words with both numbers."""
-    found = list(_evidence_conditions(segment))
-    found += _coverage(segment)
-    found += _holds(segment)
-    found += _approval(segment)
+def rules(paths: Paths, *, approved: bool = False) -> list[Rule]:
+    """Return the rules of the state's phase in their priority."""
+    state = paths.state
+    worse = phases.ROLLED_BACK if phases.is_live(state.phase) else phases.REJECTED_WORSE
+    found = [Rule("worse", worse, paths.alarms)]
+    if state.phase == phases.CALIBRATING:
+        return [*found, Rule("calibrated", phases.SHADOW, paths.n_phase >= state.plan.calibrating)]
+    onward = phases.following(state.spec, state.phase)
+    found.append(Rule("accepted" if state.phase == phases.SHADOW else "watched", onward, advance(paths, approved)))
+    if state.phase == phases.SHADOW:
+        found.append(Rule("futile", phases.REJECTED_FUTILE, np.asarray(paths.futile.any(axis=0))))
+        horizon = np.asarray((paths.n_counted >= state.plan.max_pairs) & ~paths.accepted)
+        found.append(Rule("horizon", phases.INCONCLUSIVE, horizon))
     return found
 
 
-def _evidence_conditions(segment: Segment) -> Iterator[Condition]:
-    state, rung = segment.state, phase_named(segment.policy.rungs, segment.phase)
-    if segment.phase == SHADOW:
-        counting = segment.n_pairs - state.numbers.n_calibrated
-        yield _at_least("min_pairs", counting, state.numbers.min_pairs, "pairs")
-        passed = accepted(segment)
-        missing = [name for name, ok in zip(segment.policy.on, segment.claimed[:, -1], strict=True) if not ok]
-        yield Condition("accepted", passed, f"evidence for {', '.join(missing) or 'all dimensions'}")
+def advance(paths: Paths, approved: bool) -> BoolArray:
+    """Return where every condition of the next phase holds."""
+    state = paths.state
+    unapproved = not approved and phases.needs_approval(state.spec, phases.following(state.spec, state.phase))
+    if state.paused or state.held or state.retreated or unapproved:
+        return np.zeros(len(paths.clock_ms), dtype=bool)
+    if state.phase == phases.SHADOW:
+        enough = paths.accepted
     else:
-        yield _at_least("observations", segment.observations, rung.observations, "observations")
-    lasted = segment.duration_ms
-    words = f"{duration(int(lasted[-1]))} of {duration(rung.min_duration_ms)} of evidence"
-    yield Condition("min_duration", lasted >= rung.min_duration_ms, words)
+        enough = np.asarray(paths.n_phase >= phases.observations(state.spec, state.phase))
+    return np.asarray(enough & paths.long_enough & paths.covered)
 
 
-def _at_least(name: str, counts: IntArray, needed: int, what: str) -> Condition:
-    return Condition(name, counts >= needed, f"{int(counts[-1]):,} of {needed:,} {what}")
+def first(found: list[Rule]) -> tuple[int, Rule] | None:
+    """Return the earliest unit (0-based) at which a rule holds, and the rule; of several at one unit the first in order."""
+    hits = [(int(np.argmax(rule.holds)), i) for i, rule in enumerate(found) if rule.holds.any()]
+    if not hits:
+        return None
+    at, which = min(hits)
+    return at, found[which]
 
 
-def _coverage(segment: Segment) -> Iterator[Condition]:
-    floor = segment.policy.spec.missing.coverage_floor
-    for name in segment.policy.on:
-        scored, eligible = segment.covered(name)
-        share = f"{int(scored[-1])}/{int(eligible[-1])}"
-        words = f"coverage of {name} {share} ≥ {floor:g}" if eligible[-1] else f"a scored pair of {name}"
-        yield Condition("coverage", (scored > 0) & (scored >= floor * eligible), words)
+def waiting_for(state: MigrationState) -> str:
+    """Return in words, with both numbers, what the next phase waits for."""
+    if not state.active:
+        return "nothing: " + state.phase
+    reasons = [f"data: {state.held}"] if state.held else []
+    reasons += ["resume: the migration is paused"] if state.paused else []
+    reasons += ["evidence to return: nothing came for longer than missing.retreat_after"] if state.retreated else []
+    reasons += _evidence_wanted(state)
+    if not reasons and phases.needs_approval(state.spec, phases.following(state.spec, state.phase)):
+        reasons.append(f"an operator's approve of {phases.following(state.spec, state.phase)}")
+    return "; ".join(reasons) or "the next pair"
 
 
-def _holds(segment: Segment) -> Iterator[Condition]:
-    position, n = segment.state.position, len(segment)
-    if position.paused:
-        yield Condition("resume", np.zeros(n, dtype=bool), "an operator's resume (paused)")
-    if position.held:
-        yield Condition("retry", np.zeros(n, dtype=bool), f"an operator's retry ({position.held})")
-    if is_live(segment.phase):
-        yield from _budgets(segment)
-        yield from _live_latency(segment)
+def _evidence_wanted(state: MigrationState) -> list[str]:
+    if state.phase == phases.CALIBRATING:
+        return [f"calibrating pairs: {state.n_phase} of {state.plan.calibrating}"]
+    paths = now(state)
+    wanted = _acceptance_wanted(paths) if state.phase == phases.SHADOW else _observations_wanted(paths)
+    if not paths.long_enough[0]:
+        began = paths.clock_ms[0] if state.phase_began_ms is None else state.phase_began_ms
+        least = phases.min_duration_ms(state.spec, state.phase)
+        wanted.append(f"duration: {(int(paths.clock_ms[0]) - began) / HOUR_MS:.1f} h of {least / HOUR_MS:g} h")
+    floor = state.spec.missing.coverage_floor
+    return wanted + [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
 
 
-def _budgets(segment: Segment) -> Iterator[Condition]:
-    planned = phase_named(segment.policy.rungs, segment.phase).observations
-    for name in segment.policy.on:
-        share = getattr(segment.policy.spec.error_budget, name)
-        if share is not None:
-            net, allowed = segment.net_bad(name), share * planned
-            words = f"the error budget of {name}: {int(net[-1])} net extra bad answers ≤ {allowed:g}"
-            yield Condition("error_budget", net <= allowed, words)
+def _acceptance_wanted(paths: Paths) -> list[str]:
+    state, wanted = paths.state, []
+    if paths.n_counted[0] < state.plan.min_pairs:
+        wanted.append(f"pairs: {paths.n_counted[0]} of at least {state.plan.min_pairs}")
+    least = log_threshold(state.spec.errors.promote)
+    for i, name in enumerate(state.on):
+        if not paths.claimed[i, 0]:
+            wanted.append(f"{name}: log e {paths.by_dimension[i, 0]:.2f}, last to be accepted at {least:.2f}")
+    return wanted
 
 
-def _live_latency(segment: Segment) -> Iterator[Condition]:
-    latency = segment.policy.spec.dimensions.latency
-    if latency is None or latency.measure != "exceedance":
-        return
-    answers, over = segment.live_latency
-    fine = (answers < MIN_LIVE_ANSWERS) | (over <= latency.null * answers)
-    words = f"live answers over the SLA, queueing included: {int(over[-1])}/{int(answers[-1])} ≤ {latency.null:g}"
-    yield Condition("live_latency", fine, words)
-
-
-def _approval(segment: Segment) -> Iterator[Condition]:
-    if needs_approval(segment) and not segment.state.position.approved:
-        step: Phase = following(segment.policy.rungs, segment.phase)
-        yield Condition("approve", np.zeros(len(segment), dtype=bool), f"an operator's approve for {step.name}")
-
-
-def needs_approval(segment: Segment) -> bool:
-    """Tell whether the next step upwards waits for an operator: by the file, or because a dimension is off."""
-    step = following(segment.policy.rungs, segment.phase)
-    asked = step.share in segment.policy.spec.phases.rollout.approval and step.name != "COMPLETED"
-    return asked or (segment.phase == SHADOW and segment.policy.some_off)
-
-
-def unmet(segment: Segment) -> list[Condition]:
-    """Return the conditions that do not hold after the last row."""
-    return [condition for condition in conditions(segment) if not condition.holds[-1]]
-
-
-def _detail(segment: Segment, rule: str, index: int) -> str:
-    if rule == "alarm":
-        return next(name for name, path in segment.alarms.items() if path[index])
-    if rule == "worse":
-        tested = [s.dimension for s in segment.state.specs if s.worse is not None]
-        return tested[int(np.argmax(segment.log_e_worse[:, index]))]
-    if rule == "futile":
-        return segment.state.specs[int(np.argmax(segment.futile[:, index]))].name
-    return ""
-
-
-
-def duration(ms: int) -> str:
-    """Return a duration for people: the two greatest units."""
-    seconds, parts = ms // 1000, []
-    for name, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        if seconds >= size or (name == "s" and not parts):
-            parts.append(f"{seconds // size}{name}")
-            seconds %= size
-    return " ".join(parts[:2])
+def _observations_wanted(paths: Paths) -> list[str]:
+    wanted = phases.observations(paths.state.spec, paths.state.phase)
+    return [f"observations: {paths.n_phase[0]} of {wanted}"] if paths.n_phase[0] < wanted else []

@@ -45,9 +45,10 @@ class View:
     def _decided(self, decision: DecisionRecord) -> None:
         if any(decision.decision_id == each.decision_id for each in self.decisions[-50:]):
             return  # a gate that was killed publishes once more what it had published
-        self.decisions.append(decision)
         if decision.outcome == "applied":
-            self.paused = decision.rule == "pause" or (self.paused and decision.rule not in ("resume", "start", "retry"))
+            begun = bool(self.decisions) and decision.epoch != self.decisions[-1].epoch
+            self.paused = decision.rule == "pause" or (self.paused and decision.rule != "resume" and not begun)
+        self.decisions.append(decision)
 
     @property
     def phase(self) -> str:

@@ -1,12 +1,15 @@
 """`dualgate backtest`: a migration decided offline, on an archived log."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from dualgate.cli.output import Json, emit, progress, say, table
+
+if TYPE_CHECKING:
+    from dualgate.sinks.report import Story
 
 
 def register(root: typer.Typer) -> None:
@@ -42,39 +45,31 @@ def run(
         write_report(done.story, out)
         say(f"report: {out}")
     document = done.document()
-    emit(document, json, lambda console: show(console, document))
+    emit(document, json, lambda console: show(console, done.story, document))
     raise typer.Exit(EXIT_CODES[document["verdict"]])
 
 
-def show(console: Console, document: dict[str, Any]) -> None:
+def show(console: Console, story: "Story", document: dict[str, Any]) -> None:
     """Print a summary for people: the verdict with its numbers, each dimension, and every decision with its reason."""
     console.print(document["verdict"].replace("_", " ").upper(), style="bold", markup=False)
     console.print(document["sentence"], markup=False)
     console.print()
-    columns = ("dimension", "status", "units", "estimate", "interval", "log e", "threshold", "p-value", "coverage", "at pair")
-    console.print(table(columns, [_row(name, each) for name, each in document["dimensions"].items()]))
+    columns = ("dimension", "status", "estimate (interval)", "log e / boundary", "units", "at unit")
+    console.print(table(columns, [_row(story, name, each) for name, each in document["dimensions"].items()]))
     console.print()
     for reason in document["reasons"]:
         move = f"{reason['from_phase']} → {reason['to_phase']}"
-        console.print(f"pair {reason['n_pairs']:,}  {move}: {reason['reason']}", markup=False)
+        console.print(f"{reason['n_pairs']:>6,}  {move}: {reason['reason']}", markup=False)
     lost = {name: n for name, n in document["counts"].items() if name != "pairs" and n}
     if lost:
         console.print("did not count: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in lost.items()), markup=False)
 
 
-def _row(name: str, each: dict[str, Any]) -> list[object]:
-    if each["status"] == "off" or each["estimate"] is None:
-        return [name, each["status"], each["n"], *[None] * 7]
-    low, high = each["interval"] or (float("nan"), float("nan"))
-    return [
-        name,
-        each["status"],
-        f"{each['n']:,}",
-        f"{each['estimate']:.4f}",
-        f"{low:.4f} … {high:.4f}",
-        f"{each['log_e']:.2f}",
-        f"{each['threshold']:.2f}",
-        f"{each['p_value']:.2g}",
-        f"{each['coverage']:.1%}",
-        each["pairs_to_decision"],
-    ]
+def _row(story: "Story", name: str, each: dict[str, Any]) -> list[object]:
+    from dualgate.sinks.report.words import measure_of, told
+
+    measure, evidence = measure_of(story.config.spec, name), story.evidence.get(name)
+    if measure is None or evidence is None:
+        return [name, each["status"], *[None] * 4]
+    against = f"{evidence.log_e:.2f} / {evidence.threshold:.2f}"
+    return [name, evidence.status, told(measure, evidence), against, f"{evidence.n:,}", evidence.pairs_to_decision]

@@ -1,6 +1,6 @@
 """The plots of a report: evidence and estimate of each dimension over pairs, phases and shares over time."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ import plotly.io
 
 from dualgate.schemas.records import DecisionRecord, DimensionEvidence, EvidenceSnapshot
 from dualgate.sinks.report.story import Story
-from dualgate.sinks.report.words import Measure
+from dualgate.sinks.report.words import Measure, unit_words
 
 INK, FAINT, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 ACCEPT, FUTILE, WORSE, BLUE = "#0f8a5f", "#c27803", "#c81e1e", "#2457a6"
@@ -39,17 +39,16 @@ def evidence_figure(story: Story, name: str) -> str:
     """Return the three log e-values of a dimension over pairs, each with its boundary, as HTML."""
     pairs, rows = _series(story, name)
     figure = _figure("log e-value", story)
-    boundaries = []
+    boundaries: dict[str, tuple[float, str]] = {}
     for title, colour, value, bound in _CURVES:
         limits = [bound(row) for row in rows]
-        boundaries += limits[-1:]
         hover = f"{title} %{{y:.2f}} after %{{x:,}} pairs<extra></extra>"
         figure.add_scatter(x=pairs, y=[value(row) for row in rows], line={"color": colour, "width": 2}, hovertemplate=hover)
         dashed = {"color": colour, "width": 1.3, "dash": "dash", "shape": "hv"}
         figure.add_scatter(x=pairs, y=limits, line=dashed, hovertemplate=f"{title} boundary %{{y:.2f}}<extra></extra>")
-        if limits:
-            _label(figure, limits[-1], f"{title} ≥ {limits[-1]:.2f}", colour)
-    top = 1.25 * max(boundaries, default=4.0)
+        boundaries |= {f"{title} ≥ {limit:.2f}": (limit, colour) for limit in limits[-1:]}
+    top = 1.25 * max((limit for limit, _ in boundaries.values()), default=4.0)
+    _labels(figure, boundaries, apart=0.09 * 1.6 * top)
     lowest = min((value(row) for row in rows for _, _, value, _ in _CURVES), default=0.0)
     figure.update_yaxes(range=[max(lowest - 0.5, -0.8 * top), top], zeroline=True, zerolinecolor=GRID)
     _phases_over_pairs(figure, story)
@@ -118,9 +117,7 @@ def _phase_bands(figure: Any, story: Story, moves: list[tuple[int, DecisionRecor
     edges = [start, *(at for at, _ in moves), end]
     names = [first or story.phase, *((d.to_phase or "") for _, d in moves)]
     shares = [0.0, *_shares([d for _, d in moves])]
-    for (left, right), name in zip(pairwise(edges), names, strict=True):
-        if right > left:
-            _band(figure, _date(left), _date(right), name)
+    _bands(figure, edges, names, _date, short=False)
     xs = [_date(start), *(_date(at) for at, _ in moves), _date(end)]
     line = {"color": BLUE, "width": 2.5, "shape": "hv"}
     figure.add_scatter(
@@ -150,20 +147,24 @@ def _phases_over_pairs(figure: Any, story: Story) -> None:
         return
     edges = [0, *(d.n_pairs for d in moves), max(story.seen_pairs, moves[-1].n_pairs)]
     names = [moves[0].from_phase or "", *((d.to_phase or "") for d in moves)]
-    for (left, right), name in zip(pairwise(edges), names, strict=True):
-        if right > left:
-            wide = right - left > 0.07 * edges[-1]
-            _band(figure, left, right, name if wide else "", short=True)
+    _bands(figure, edges, names, lambda n: n, short=True)
 
 
-def _band(figure: Any, left: Any, right: Any, name: str, *, short: bool = False) -> None:
-    base = name.split("(")[0]
-    colour = BANDS.get(base, STOPPED if base else BANDS["ROLLOUT"])
-    label = (base if short else name.replace("(", " ").rstrip(")")).replace("_", " ").capitalize()
+def _band(figure: Any, left: Any, right: Any, name: str, label: str) -> None:
+    colour = BANDS.get(name.split("(")[0], STOPPED)
     figure.add_vrect(x0=left, x1=right, fillcolor=colour, opacity=0.55, line_width=0, layer="below")
     figure.add_annotation(
         x=left, y=1.0, yref="paper", text=label, showarrow=False, xanchor="left", yanchor="top", font={"size": 10, "color": FAINT}
     )
+
+
+def _bands(figure: Any, edges: Sequence[int], names: Sequence[str], place: Callable[[int], Any], *, short: bool) -> None:
+    """Shade the phases between the edges; one that is too narrow for its name goes without."""
+    room = (0.08 if short else 0.06) * (edges[-1] - edges[0])
+    for (left, right), name in zip(pairwise(edges), names, strict=True):
+        words = (name.split("(")[0] if short else name.replace("(", " ").rstrip(")")).replace("_", " ").capitalize()
+        if right > left:
+            _band(figure, place(left), place(right), name, words if right - left > room else "")
 
 
 def _mark(figure: Any, at: int, words: str) -> None:
@@ -179,13 +180,23 @@ def _label(figure: Any, y: float, words: str, colour: str) -> None:
     )
 
 
+def _labels(figure: Any, marks: Mapping[str, tuple[float, str]], apart: float) -> None:
+    """Write labels beside their lines; those closer than `apart` are pushed up, so that each can be read."""
+    at = -float("inf")
+    for words, (y, colour) in sorted(marks.items(), key=lambda mark: mark[1][0]):
+        at = max(y, at + apart)
+        _label(figure, at, words, colour)
+
+
 def _figure(y_title: str | None, story: Story | None) -> Any:
     figure = go.Figure()
     white = {"paper_bgcolor": "white", "plot_bgcolor": "white"}
     margin = {"l": 62, "r": 158, "t": 14, "b": 44}
     figure.update_layout(template="none", font=_FONT, showlegend=False, height=290, hovermode="closest", margin=margin, **white)
     axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GRID, "ticks": "", "automargin": True}
-    figure.update_xaxes(title="pairs", **axis)
+    figure.update_xaxes(
+        title={"text": "" if story is None else unit_words(story.config.spec), "font": {"size": 11, "color": FAINT}}, **axis
+    )
     figure.update_yaxes(title={"text": y_title, "font": {"size": 11, "color": FAINT}}, **axis)
     if story is not None:
         figure.update_xaxes(range=[0, max(story.seen_pairs, 1)])

@@ -15,7 +15,7 @@ from dualgate.schemas.records import DecisionRecord, DimensionEvidence
 from dualgate.sinks.report.figures import estimate_figure, evidence_figure, phases_figure
 from dualgate.sinks.report.story import Story
 from dualgate.sinks.report.summary import coverage, covered, verdict_of
-from dualgate.sinks.report.words import Measure, measure_of, sentence, told
+from dualgate.sinks.report.words import Measure, measure_of, sentence, told, unit_words
 
 TONES = {
     "completed": "good",
@@ -56,6 +56,7 @@ def render(story: Story) -> str:
         tone=TONES[verdict],
         sentence=sentence(story),
         tiles=list(_tiles(story)),
+        unit=unit_words(story.config.spec),
         warnings=list(_warnings(story)),
         notes=story.notes,
         dimensions=[_dimension(story, name) for name in DIMENSIONS],
@@ -69,8 +70,12 @@ def render(story: Story) -> str:
 
 def _tiles(story: Story) -> Iterator[tuple[str, str]]:
     decision, whole = story.decision, coverage(story)
-    yield ("until the decision" if decision else "so far", f"{decision.n_pairs if decision else story.seen_pairs:,} pairs")
-    yield "in the log", f"{story.total_pairs:,} pairs"
+    units = "pairs" if story.config.spec.unit.by == "query" else "units"
+    yield (
+        f"{units} until the decision" if decision else f"{units} so far",
+        f"{decision.n_pairs if decision else story.seen_pairs:,}",
+    )
+    yield "pairs in the log", f"{story.total_pairs:,}"
     yield "coverage (the least)", "-" if whole is None else f"{whole:.1%}"
     yield "ends in", story.phase
     clocks = [s.evidence_clock_ms for s in story.snapshots if s.evidence_clock_ms is not None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.records import DecisionRecord, DimensionEvidence, EvidenceRecord, EvidenceSnapshot
 
-FINAL = ("COMPLETED", "REJECTED", "ROLLED_BACK", "ABORTED", "INCONCLUSIVE")
+TURNED_AWAY = ("REJECTED", "ROLLED_BACK", "ABORTED", "INCONCLUSIVE")
 LIVE = ("CANARY", "ROLLOUT", "TAIL")
 SHADOW = ("CALIBRATING", "SHADOW")
 
@@ -53,13 +53,13 @@ class Story:
     @property
     def decision(self) -> DecisionRecord | None:
         """Return the decision that the verdict rests on: what turned the challenger away, else what accepted it."""
-        for made in self.transitions:
-            if (made.to_phase or "").startswith(FINAL[1:]):
-                return made
-        for made in self.transitions:
-            if made.from_phase in SHADOW and (made.to_phase or "").startswith(LIVE):
-                return made
-        return None
+        moves = [made for made in self.transitions if made.to_phase != made.from_phase]
+        if self.phase.startswith(TURNED_AWAY):
+            return moves[-1] if moves else None
+        if self.phase.startswith(SHADOW):
+            return None
+        accepted = [made for made in moves if (made.from_phase or "").startswith(SHADOW) and made.to_phase not in SHADOW]
+        return accepted[-1] if accepted else None
 
     @property
     def seen_pairs(self) -> int:

@@ -43,6 +43,19 @@ def level(value: float) -> str:
     return f"{value:.3f}"
 
 
+def unit_words(spec: MigrationSpec) -> str:
+    """Return what one unit of evidence is, in the plural."""
+    return _UNITS[spec.unit.by]
+
+
+_UNITS = {
+    "query": "pairs",
+    "first": "pairs that are the first of their session",
+    "drawn": "pairs drawn from their session",
+    "session": "sessions",
+}
+
+
 def measure_of(spec: MigrationSpec, name: str) -> Measure | None:
     """Return how a dimension is told; None where it is off."""
     part = getattr(spec.dimensions, name)
@@ -97,7 +110,8 @@ def sentence(story: Story) -> str:
 def _after(story: Story) -> str:
     decision = story.decision
     n = story.seen_pairs if decision is None else decision.n_pairs
-    return f"after {n:,} of {story.total_pairs:,} pairs"
+    units = "" if story.config.spec.unit.by == "query" else f" ({unit_words(story.config.spec)})"
+    return f"after {n:,}{units} of {story.total_pairs:,} pairs"
 
 
 def _why(story: Story) -> str:

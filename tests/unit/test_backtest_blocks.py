@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dualgate.lab.backtest import blocks
+import dualgate.lab.backtest.blocks as blocks
 from dualgate.lab.backtest.blocks import Blocks
 from dualgate.lab.backtest.join import join
 from dualgate.processors.scoring.block import Identity

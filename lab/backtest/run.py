@@ -1,0 +1,108 @@
+"""A backtest: start the migration, feed the gate's fold what the log says, and tell the story."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dualgate.gate.fold import At, Output, step
+from dualgate.gate.state import MigrationState
+from dualgate.lab.backtest.blocks import Blocks
+from dualgate.lab.backtest.join import Joined, join
+from dualgate.processors.scoring.migrations import close, open_migration
+from dualgate.schemas.archive import read_archive
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationConfig
+from dualgate.schemas.records import Command, EvidenceRecord, LedgerEntry, Migration
+from dualgate.schemas.settings import PairingTimes, load_settings
+from dualgate.sinks.report import Story, sentence, summary
+
+Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """What a backtest found: its story, and what did not count, by reason."""
+
+    story: Story
+    counts: Mapping[str, int] = field(default_factory=dict)
+    dead_reasons: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return what `dualgate backtest --json` prints."""
+        told = {"sentence": sentence(self.story), "counts": dict(self.counts), "dead_reasons": list(self.dead_reasons)}
+        return summary(self.story) | told
+
+
+class Ledger:
+    """The ledger of a backtest: entries get their places and the gate's fold takes them in one after another.
+
+    Its clock stands, but for a millisecond an entry: no time passes while a log is read, so no lease runs out and no
+    silence is counted. The evidence clock is in the entries.
+    """
+
+    def __init__(self, migration_id: str, start_ms: int) -> None:
+        self._migration_id, self._start_ms = migration_id, start_ms
+        self._state: MigrationState | None = None
+        self._offset = 0
+        self.evidence: list[EvidenceRecord] = []
+
+    def append(self, entry: LedgerEntry) -> list[Output]:
+        """Take in an entry and return what the gate puts out."""
+        at = At(0, self._offset, self._start_ms + self._offset)
+        self._state, outputs = step(self._state, self._migration_id, entry, at)
+        self._offset += 1
+        self.evidence += [output.record for output in outputs if isinstance(output.record, EvidenceRecord)]
+        return outputs
+
+
+def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, times: PairingTimes | None = None) -> Backtest:
+    """Decide a migration on an archived log, in event-time order; ConfigError where log and configuration do not fit."""
+    times = times or PairingTimes.of(load_settings({}))
+    joined = join(read_archive(log), config.spec.migration, times)
+    ledger = Ledger(config.spec.migration, _begin_ms(joined))
+    scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
+    try:
+        blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)))
+        for entry in blocks.entries():
+            ledger.append(entry)
+    finally:
+        close(scoring)
+    counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
+    story = Story.of(config, ledger.evidence, len(joined.pairs), list(_notes(joined)))
+    return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})))
+
+
+def _start(config: MigrationConfig, joined: Joined) -> LedgerEntry:
+    command = Command(
+        command_id="backtest",
+        migration_id=config.spec.migration,
+        kind="start",
+        actor="backtest",
+        reason="backtest of an archived log",
+        config=config.to_json(),
+        config_hash=config.config_hash,
+        issued_at_ms=_begin_ms(joined),
+    )
+    return LedgerEntry(command=command)
+
+
+def _accepted(outputs: list[Output], ledger: Ledger) -> Migration:
+    """Return the configuration as the gate accepted it; ConfigError with the gate's words where it did not."""
+    for output in outputs:
+        if isinstance(output.record, Migration):
+            return output.record
+    refusals = [record.decision.reason for record in ledger.evidence if record.decision is not None]
+    raise ConfigError(f"the gate did not accept the migration: {'; '.join(refusals) or 'it gave no reason'}")
+
+
+def _begin_ms(joined: Joined) -> int:
+    return min(at for _, _, at in joined.pairs + joined.unpaired)
+
+
+def _notes(joined: Joined) -> Iterator[str]:
+    if joined.composed:
+        yield f"Composed, not recorded: {', '.join(sorted(joined.composed))}. What is said about them is about the model."
+    if joined.others:
+        others = ", ".join(f"{name} ({n:,} records)" for name, n in sorted(joined.others.items()))
+        yield f"The log also holds other migrations, which were left out: {others}."

@@ -39,6 +39,8 @@ _FOREVER = {
     "retention.bytes": "-1",
     "max.message.bytes": str(8 << 20),
 }
+# The broker recompresses whatever a producer chose: the gate's client reads no codec but gzip without native libraries.
+_LEDGER = {**_FOREVER, "message.timestamp.type": "LogAppendTime", "compression.type": "gzip"}
 _COMPACT = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.1", "max.compaction.lag.ms": "60000"}
 
 
@@ -64,7 +66,7 @@ CATALOGUE: tuple[Topic, ...] = (
     Topic(RESPONSES_RERUN, "migration_id/query_id", "Response", True, _TRAFFIC),
     Topic(PAIRS, "migration_id/query_id", "Pair", True, _DERIVED),
     Topic(UNPAIRED, "migration_id/query_id", "Unpaired", True, _DERIVED),
-    Topic(LEDGER, "migration_id", "LedgerEntry", False, {**_FOREVER, "message.timestamp.type": "LogAppendTime"}),
+    Topic(LEDGER, "migration_id", "LedgerEntry", False, _LEDGER),
     Topic(MIGRATIONS, "migration_id", "Migration", False, _COMPACT),
     Topic(DECISIONS, "migration_id", "RoutingCommand", False, _COMPACT),
     Topic(EVIDENCE, "migration_id", "EvidenceRecord", False, _FOREVER),

@@ -33,9 +33,12 @@ class Crew:
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         self._logs, self._environment = logs, dict(environment)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._errands: set[str] = set()
 
-    def start(self, name: str, *words: str) -> None:
-        """Start `dualgate WORDS` under a name."""
+    def start(self, name: str, *words: str, errand: bool = False) -> None:
+        """Start `dualgate WORDS` under a name; an errand ends by itself when it is done."""
+        if errand:
+            self._errands.add(name)
         log = self._logs / f"{name}.log"
         log.unlink(missing_ok=True)
         settings = [f"{key}={value}" for key, value in self._environment.items()]
@@ -44,25 +47,19 @@ class Crew:
         self._running[name] = spawn(command, log, tied=True)
 
     def check(self) -> None:
-        """Raise ProcessDied where a process has ended."""
+        """Raise ProcessDied where a process has failed, or has ended that is no errand."""
         for name, process in self._running.items():
-            if process.poll() is not None:
+            code = process.poll()
+            if code is not None and (code or name not in self._errands):
                 raise self._died(name, process)
 
     def done(self, name: str) -> bool:
-        """Tell whether a process that is to end has done so; ProcessDied where it failed."""
-        process = self._running.get(name)
-        if process is None:
-            return True
-        if process.poll() is None:
-            return False
-        if process.returncode:
-            raise self._died(name, process)
-        del self._running[name]
-        return True
+        """Tell whether an errand is done; ProcessDied where it failed."""
+        self.check()
+        return self._running[name].poll() == 0
 
     def finish(self, *names: str) -> None:
-        """Ask processes to end in order (SIGTERM), all at once, and wait; ProcessDied where one fails or does not end."""
+        """Ask processes to end (SIGTERM), all at once, and wait; ProcessDied where one fails or does not end."""
         for name in names:
             self._running[name].terminate()
         deadline = time.monotonic() + STOP_S
@@ -72,8 +69,9 @@ class Crew:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise ProcessDied(f"{name} did not end within {STOP_S:.0f} s of being asked to:\n{self._last(name)}") from None
-            if not self.done(name):
+            if process.returncode:
                 raise self._died(name, process)
+            del self._running[name]
 
     def __enter__(self) -> Self:
         return self

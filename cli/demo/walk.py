@@ -76,7 +76,7 @@ def _start(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migratio
         crew.start(kind, "worker", kind)
     crew.start("router", "router", migration_id, "--router-id", "demo")
     crew.start("archive", "archive", "--out", str(archive))
-    crew.start("start", "start", str(made.migration), "--reason", "demo")
+    crew.start("start", "start", str(made.migration), "--reason", "demo", errand=True)
     say(f"started {', '.join((*WORKERS, 'archive'))}, each a process of its own; their logs are beside the archive")
     _until(lambda: crew.done("start") and bool(watch.poll(POLL_S).decisions), crew, broker, "the gate to accept the migration")
     say(f"the gate accepted {migration_id}: {watch.seen.decisions[0].reason}")
@@ -84,7 +84,7 @@ def _start(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migratio
 
 def _follow(crew: Crew, watch: Watch, broker: LocalBroker, screen: Screen, made: Sample) -> float:
     """Replay the log and show the run until all of it is decided; return the seconds from the first record on."""
-    crew.start("replay", "replay", str(made.log))
+    crew.start("replay", "replay", str(made.log), errand=True)
     began = changed = time.monotonic()
     with screen:
         progress: tuple[object, ...] = ()
@@ -116,8 +116,6 @@ def _alive(crew: Crew, broker: LocalBroker) -> None:
     """Raise where anything has ended that should go on; the broker first, since the others depend on it."""
     if not broker.alive:
         raise ProcessDied(f"Apache Kafka (pid {broker.pid}) ended; the last lines of its log:\n{last_lines(broker.log)}")
-    for name in ("start", "replay"):
-        crew.done(name)
     crew.check()
 
 
@@ -148,9 +146,7 @@ def _tell(console: Console, out: Path, document: dict[str, Any]) -> None:
     console.print(f"\n{document['verdict'].replace('_', ' ').upper()}", style=tone, markup=False)
     console.print(document["sentence"], markup=False)
     for reason in document["reasons"]:
-        console.print(
-            f"  pair {reason['n_pairs']:>6,}  {reason['from_phase']} → {reason['to_phase']}: {reason['reason']}", markup=False
-        )
+        console.print(f"{reason['n_pairs']:>8,}  {reason['from_phase']} → {reason['to_phase']}: {reason['reason']}", markup=False)
     n, seconds, rate = document["n_pairs"], document["seconds"], document["pairs_per_second"]
     console.print(
         f"{n:,} pairs in {seconds:.1f} s ({rate:,.0f} pairs/s through Kafka, pairing, scoring and the gate)", markup=False

@@ -50,8 +50,8 @@ def unit_words(spec: MigrationSpec) -> str:
 
 _UNITS = {
     "query": "pairs",
-    "first": "pairs that are the first of their session",
-    "drawn": "pairs drawn from their session",
+    "first": "first turns of sessions",
+    "drawn": "drawn turns of sessions",
     "session": "sessions",
 }
 
@@ -110,8 +110,9 @@ def sentence(story: Story) -> str:
 def _after(story: Story) -> str:
     decision = story.decision
     n = story.seen_pairs if decision is None else decision.n_pairs
-    units = "" if story.config.spec.unit.by == "query" else f" ({unit_words(story.config.spec)})"
-    return f"after {n:,}{units} of {story.total_pairs:,} pairs"
+    if story.config.spec.unit.by == "query":
+        return f"after {n:,} of {story.total_pairs:,} pairs"
+    return f"after {n:,} {unit_words(story.config.spec)} (of {story.total_pairs:,} pairs in the log)"
 
 
 def _why(story: Story) -> str:

@@ -30,10 +30,10 @@ def endless(crew: Crew, name: str, tmp_path: Path) -> psutil.Process:
     return found
 
 
-def test_what_ends_as_it_should_is_done(tmp_path: Path) -> None:
-    """A process that ends with code 0 is done once, and is not missed afterwards."""
+def test_an_errand_that_ends_well_is_done(tmp_path: Path) -> None:
+    """It is done when it has ended with code 0, and is not missed afterwards."""
     with Crew(tmp_path, NO_BROKER) as crew:
-        crew.start("version", "--version")
+        crew.start("version", "--version", errand=True)
         wait_for(lambda: crew.done("version"))
         crew.check()
         assert "dualgate" in (tmp_path / "version.log").read_text()
@@ -42,11 +42,19 @@ def test_what_ends_as_it_should_is_done(tmp_path: Path) -> None:
 def test_one_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
     """The message has the name, the code, the log's place and its last lines."""
     with Crew(tmp_path, NO_BROKER) as crew:
-        crew.start("lint", "lint", "no-such-file.yaml")
+        crew.start("lint", "lint", "no-such-file.yaml", errand=True)
         with pytest.raises(
             ProcessDied, match=r"lint \(pid \d+\) ended with code 2; the last lines of .*lint\.log:\n.*no-such-file"
         ):
             wait_for(lambda: crew.done("lint"))
+
+
+def test_one_that_ends_although_it_should_go_on_is_told(tmp_path: Path) -> None:
+    """Code 0 is no excuse for a worker."""
+    with Crew(tmp_path, NO_BROKER) as crew:
+        crew.start("version", "--version")
+        with pytest.raises(ProcessDied, match="ended with code 0"):
+            wait_for(lambda: crew.done("version"))
 
 
 def test_one_that_is_killed_is_told_by_its_signal(tmp_path: Path) -> None:
@@ -55,9 +63,8 @@ def test_one_that_is_killed_is_told_by_its_signal(tmp_path: Path) -> None:
         process = endless(crew, "router", tmp_path)
         crew.check()
         process.send_signal(signal.SIGKILL)
-        process.wait(WAIT_S)
         with pytest.raises(ProcessDied, match="was ended by signal SIGKILL"):
-            crew.check()
+            wait_for(lambda: bool(crew.check()))  # type: ignore[func-returns-value]
 
 
 def test_asked_to_end_they_end_in_order(tmp_path: Path) -> None:

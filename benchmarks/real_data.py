@@ -105,8 +105,8 @@ def _counted(words: Iterator[str]) -> str:
 
 
 def _median(rows: Sequence[Run]) -> str:
-    ordered = sorted(r.pairs for r in rows)
-    return f"{ordered[len(ordered) // 2]} of {rows[0].n_pairs}"
+    ordered = sorted(r.pairs for r in rows if r.verdict not in ("undecided", "inconclusive"))
+    return f"{ordered[len(ordered) // 2]} of {rows[0].n_pairs}" if ordered else f"- of {rows[0].n_pairs}"
 
 
 def write(path: Path, made: str) -> None:

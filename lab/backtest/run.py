@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dualgate.gate.evidence import snapshot
 from dualgate.gate.fold import At, Output, step
 from dualgate.gate.state import MigrationState
 from dualgate.lab.backtest.blocks import Blocks
@@ -55,6 +56,11 @@ class Ledger:
         self.evidence += [output.record for output in outputs if isinstance(output.record, EvidenceRecord)]
         return outputs
 
+    def end(self) -> list[EvidenceRecord]:
+        """Return the evidence with a last snapshot, of the moment at which the log ends."""
+        last = [] if self._state is None else [snapshot(self._state, 0, self._offset, None)]
+        return self.evidence + last
+
 
 def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, times: PairingTimes | None = None) -> Backtest:
     """Decide a migration on an archived log, in event-time order; ConfigError where log and configuration do not fit."""
@@ -69,7 +75,7 @@ def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, t
     finally:
         close(scoring)
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
-    story = Story.of(config, ledger.evidence, len(joined.pairs), list(_notes(joined)))
+    story = Story.of(config, ledger.end(), len(joined.pairs), list(_notes(joined)))
     return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})))
 
 

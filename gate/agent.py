@@ -244,7 +244,8 @@ class Gate:
         for place in behind:
             if not self._busy and (self._gap or idle):
                 self._gap = False
-                await self.app.consumer.seek(place, book.applied + 1)
+                # in the client's own thread: a seek from this one may take away the records that it is just handing out
+                await self.app.consumer.seek_wait({place: book.applied + 1})
 
     async def _tick(self) -> None:
         """Let time pass in the ledger for each migration that is under way."""

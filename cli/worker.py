@@ -51,16 +51,16 @@ def scoring(bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot
 
 
 @app.command()
-def gate(bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot = None, json: Json = False) -> None:
+def gate(bootstrap_servers: Servers = None, prefix: Prefix = None, json: Json = False) -> None:
     """Decide from the evidence until stopped (Ctrl-C or SIGTERM): exit code 0.
 
-    Exit code 4 says that a newer gate has taken over: do not restart it.
+    There is one gate for all topics of a prefix. Exit code 4 says that a newer gate has taken over: do not restart it.
 
     Example: `dualgate worker gate`
     """
-    from dualgate.gate.agent import run  # type: ignore[import-not-found,unused-ignore]
+    from dualgate.gate.agent import run
 
-    run(load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot))
+    run(load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix))
     _ended("gate", json)
 
 

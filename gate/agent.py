@@ -23,7 +23,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import faust
 
@@ -40,7 +40,7 @@ from dualgate.schemas.topics import DEAD_LETTERS, DECISIONS, EVIDENCE, LEDGER, M
 log = logging.getLogger(__name__)
 
 IDLE_S = 120.0
-HEAL_S, TICK_S, STOP_S = 0.5, 2.0, 20.0
+HEAL_S, PATIENCE_S, TICK_S, STOP_S = 0.5, 1.0, 2.0, 20.0
 # The table is read whole at each start: kept short by compacting early and often. It acts where Faust creates the topic.
 COMPACTION = {
     "segment.ms": "10000",
@@ -115,8 +115,9 @@ class Gate:
         self._fault = fault
         identity = settings.name("gate")
         servers = ";".join(f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(","))
-        instance = settings.name("gate", settings.slot) if settings.slot else identity
-        self.app = faust.App(identity, broker=servers, consumer_group_instance_id=instance, datadir=folder, **SETTINGS)
+        # One instance id for all gates of a prefix: a second one takes the partition at once, and the claim ends the first.
+        # With ids of their own the second would wait for the first one's session, or the first lose the partition unseen.
+        self.app = faust.App(identity, broker=servers, consumer_group_instance_id=identity, datadir=folder, **SETTINGS)
         self.ledger = settings.topic_prefix + LEDGER
         self._topics = {
             bare: self.app.topic(settings.topic_prefix + bare, partitions=1, allow_empty=True, **_raw("key"), **_raw("value"))
@@ -126,7 +127,7 @@ class Gate:
         self._claimed_at: int | None = None
         self._gap = self._busy = False
         self._n_applied = self._n_before = 0
-        self._moved_s = time.monotonic()
+        self._moved_s, self._patience_s = time.monotonic(), PATIENCE_S
         self._wire()
 
     def _wire(self) -> None:
@@ -234,23 +235,29 @@ class Gate:
         book = self._settled()
         if book is None:
             return
-        idle, self._n_before = self._n_applied == self._n_before, self._n_applied
-        places = [place for place in self.app.consumer.assignment() if place.topic == self.ledger]
-        behind = [place for place in places if book.applied + 1 < (self.app.consumer.highwater(place) or 0)]
-        if not idle or not behind:
-            self._moved_s = time.monotonic()
-        if time.monotonic() - self._moved_s > IDLE_S:
-            end(STOOD_STILL, f"nothing was applied for {IDLE_S:.0f} s after ledger offset {book.applied}, although there is more")
+        moved, self._n_before = self._n_applied != self._n_before, self._n_applied
+        behind = [place for place in self._places() if book.applied + 1 < (self.app.consumer.highwater(place) or 0)]
+        if moved or not behind:
+            self._moved_s, self._patience_s = time.monotonic(), PATIENCE_S
+        still_s = time.monotonic() - self._moved_s
+        if still_s > IDLE_S:
+            _stood_still(book.applied)
         for place in behind:
-            if not self._busy and (self._gap or idle):
+            if not self._busy and (self._gap or still_s >= self._patience_s):
+                # Each time twice as long: a seek throws away what is on its way, and on a slow road nothing would arrive.
+                self._patience_s = max(PATIENCE_S, 2 * still_s)
                 self._gap = False
-                # in the client's own thread: a seek from this one may take away the records that it is just handing out
+                # In the client's own thread: from this one it may take away the records that it is just handing out.
                 await self.app.consumer.seek_wait({place: book.applied + 1})
+
+    def _places(self) -> list[Any]:
+        """Return the ledger's partition, where this process has it."""
+        return [place for place in self.app.consumer.assignment() if place.topic == self.ledger]
 
     async def _tick(self) -> None:
         """Let time pass in the ledger for each migration that is under way."""
         book = self._settled()
-        if book is None or self._claimed_at is None or book.applied < self._claimed_at:
+        if book is None or self._claimed_at is None or book.applied < self._claimed_at or not self._places():
             return
         for state in [state for state in book.states() if state.active]:
             entry = LedgerEntry(tick=Tick(migration_id=state.migration_id, issued_at_ms=_now_ms()))
@@ -258,6 +265,10 @@ class Gate:
                 await (await self._send(LEDGER, state.migration_id, entry))
             except Exception as error:  # a tick that is lost is followed by another
                 log.warning("a tick was not written: %s", error)
+
+
+def _stood_still(applied: int) -> NoReturn:
+    end(STOOD_STILL, f"nothing was applied for {IDLE_S:.0f} s after ledger offset {applied}, although there is more to read")
 
 
 def _raw(which: str) -> dict[str, Any]:

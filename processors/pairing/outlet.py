@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -21,7 +20,6 @@ from dualgate.schemas.topics import DEAD_LETTERS, PAIRS, UNPAIRED
 BEGIN_TIMEOUT_S = 30.0
 ABORT_TIMEOUT_S = 5.0
 GRACE_S = 2.0
-_TIME = itemgetter(2)
 
 
 class Outlet:
@@ -45,10 +43,8 @@ class Outlet:
             self._producer.begin_transaction()
             self._open = True
             for number, out in outs:
-                # In the order of their questions: an archive's batch may span weeks, and scoring takes what is far behind the
-                # clock of its partition for a replay. Batches follow each other in that order by themselves.
-                self._write(PAIRS, number, sorted(out.pairs, key=_TIME))
-                self._write(UNPAIRED, number, sorted(out.unpaired, key=_TIME))
+                self._write(PAIRS, number, out.pairs)
+                self._write(UNPAIRED, number, out.unpaired)
                 self._bury(out.dead)
             self._at("produced")
             timeout_s, producer = clients.TRANSACTION_TIMEOUT_MS / 1000, self._producer

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
@@ -34,6 +35,7 @@ class _Clocked:
         self.seconds = 0.0
         self._n = n
         self._began = 0.0
+        self._done = 0.0
 
     def __call__(self, point: str) -> None:
         if point == "assigned":
@@ -82,8 +84,8 @@ def faust(servers: str, prefix: str, n: int) -> Result:
     )
     count, began = [0], [0.0]
 
-    @app.agent(app.topic(*[prefix + topic for topic in TOPICS], value_type=bytes, value_serializer="raw"))  # type: ignore[untyped-decorator]
-    async def trivial(stream: faust.Stream[bytes]) -> None:
+    @app.agent(app.topic(*[prefix + topic for topic in TOPICS], value_type=bytes, value_serializer="raw"))
+    async def trivial(stream: Any) -> None:
         async for _ in stream:
             if not count[0]:
                 began[0] = time.perf_counter()

@@ -27,7 +27,7 @@ def records(n_queries: int, per_second: float) -> Iterator[Record]:
         response = Response(
             query_id=mark,
             migration_id="bench",
-            arm=arm,  # type: ignore[arg-type]
+            arm=arm,
             agent_version="v",
             service_ms=40.0,
             started_at_ms=START_MS,

@@ -120,7 +120,5 @@ def test_unequal_partition_counts_are_refused(kafka: str, prefix: str, make_topi
 
 def test_an_unreachable_broker_is_named() -> None:
     """A TransientError names the address and what to do."""
-    with pytest.raises(
-        TransientError, match=r"no Kafka broker answers at 127\.0\.0\.1:9 within 1 s .*DUALGATE_BOOTSTRAP"
-    ):
+    with pytest.raises(TransientError, match=r"no Kafka broker answers at 127\.0\.0\.1:9 within 1 s .*DUALGATE_BOOTSTRAP"):
         clients.wait_for_broker(Settings(bootstrap_servers="127.0.0.1:9"), timeout_s=1)

@@ -22,11 +22,11 @@ def verify_topics(migration_id: str, settings: Settings) -> dict[str, Any]:
     codec = codec_for(settings.schema_registry_url)
     with Reader(settings, (LEDGER,)) as reader:
         lines = [line_of(found, codec) for found in reader.to_ends()]
-    if not any(line.key == migration_id for line in lines):
-        raise ConfigError(f"the ledger of {settings.bootstrap_servers} knows no migration {migration_id}")
     with Reader(settings, (EVIDENCE, DECISIONS)) as reader:
         found = reader.to_ends()
         document = compared(migration_id, lines, found, codec)
+        if migration_id not in document["migrations"]:
+            raise ConfigError(f"the ledger of {settings.bootstrap_servers} knows no migration {migration_id}")
         if not _behind(document):
             return document
         deadline = time.monotonic() + CATCH_UP_S
@@ -71,4 +71,4 @@ def line_of(found: Found, codec: Codec) -> Line:
         entry = codec.decode(LedgerEntry, found.value)
     except RecordError:
         entry = None
-    return Line(found.partition, found.offset, found.timestamp_ms, found.key, entry)
+    return Line(found.partition, found.offset, found.timestamp_ms, entry)

@@ -48,7 +48,7 @@ def _line(line: Archived) -> Line:
     if line.partition is None or line.offset is None:
         raise ConfigError(f"{line.where}: a line of the ledger has partition and offset; decisions depend on them")
     entry = None if line.topic == DEAD_LETTERS else line.record()
-    return Line(line.partition, line.offset, line.timestamp_ms, line.key, entry)
+    return Line(line.partition, line.offset, line.timestamp_ms, entry)
 
 
 def _dead(folder: Path) -> set[Place]:

@@ -17,13 +17,15 @@ class Line:
     partition: int
     offset: int
     time_ms: int
-    key: str | None
     entry: LedgerEntry | None
 
 
 @dataclass(slots=True)
 class Reading:
-    """Passes lines on to the fold and notes what is missing; `known` are the dead-lettered offsets that stand elsewhere."""
+    """Passes lines on to the fold and notes what is missing; `known` are the dead-lettered offsets that stand elsewhere.
+
+    Which entries count is the gate's own rule (`fold_ledger`): by what they say, whatever their key is.
+    """
 
     known: Collection[Place] = ()
     faults: list[str] = field(default_factory=list)
@@ -32,13 +34,13 @@ class Reading:
     ends: dict[int, int] = field(default_factory=dict)
 
     def entries(self, lines: Iterable[Line]) -> Iterator[tuple[At, LedgerEntry]]:
-        """Yield what the gate applied: decodable entries under the key of their own migration."""
+        """Yield the entries that could be decoded, with their places."""
         for line in lines:
             self._follow(line)
             self.n_entries += 1
-            if line.entry is None or not _under_its_key(line.key, line.entry):
+            if line.entry is None:
                 continue
-            self.migrations.add(line.key or "")
+            self.migrations |= _named(line.entry)
             yield At(line.partition, line.offset, line.time_ms), line.entry
 
     def _follow(self, line: Line) -> None:
@@ -56,10 +58,9 @@ def _span(lost: list[int]) -> str:
     return f"offset {lost[0]} is" if len(lost) == 1 else f"offsets {lost[0]} to {lost[-1]} are"
 
 
-def _under_its_key(key: str | None, entry: LedgerEntry) -> bool:
-    """Tell whether the gate can have applied an entry: a claim belongs to none, another migration's is a dead letter."""
+def _named(entry: LedgerEntry) -> set[str]:
     try:
         name = migration_of(entry)
     except RecordError:
-        return False
-    return name is not None and name == key
+        return set()
+    return set() if name is None else {name}

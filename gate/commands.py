@@ -158,7 +158,9 @@ def _rollback(state: MigrationState, order: Command, at: At) -> Decided:
 
 def _retry(state: MigrationState, order: Command, at: At) -> Decided:
     if state.held:
-        freed = replace(state, held="", sources={})
+        made_anew = state.held.partition("/")[0] + "/"
+        kept = {name: source for name, source in state.sources.items() if not name.startswith(made_anew)}
+        freed = replace(state, held="", sources=kept)
         return record(freed, _applied(order, f"goes on with the topics as they are now; was held: {state.held}"), Place(at))
     if state.active:
         return _say(state, order, at, "unchanged", f"the migration is {state.phase} and runs")

@@ -6,7 +6,7 @@ from typing import Any
 
 from dualgate.gate import phases
 from dualgate.gate.evidence import dimensions, snapshot
-from dualgate.gate.state import MigrationState
+from dualgate.gate.state import PHASE, MigrationState
 from dualgate.schemas.records import (
     Command,
     DecisionKind,
@@ -67,6 +67,7 @@ def enter(state: MigrationState, phase: str, cause: Cause, place: Place) -> Deci
         phase_sequence=state.last_command.sequence + 1,
         phase_began_ms=state.evidence_clock_ms,
         retreated=False,
+        counters={name: n for name, n in state.counters.items() if not name.startswith(PHASE)},
         migration=replace(state.migration, active=phase not in phases.TERMINAL),
     )
     share = phases.live_share(state.spec, phase)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dualgate.gate import phases
+from dualgate.gate import monitors, phases
 from dualgate.gate.calibration import calibrated
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, enter, record
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
@@ -35,12 +35,11 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At) -> 
     fresh = offsets >= (source.next_offset if source else 0)
     clock_ms = _clock(state, name, source, block, at) if isinstance(block, QualityBlock) else _standing(state, n)
     which, more = _ours(state, block, fresh)
-    state = replace(state, counters=counted(state.counters, more), last_evidence_ms=at.time_ms, silent=False)
+    state = replace(state, counters=counted(state.counters, more))
     if isinstance(block, QualityBlock):
         state = replace(state, scorer_versions=dict(sorted(block.scorer_versions.items())))
-    state, outputs = _returned(state, at)
-    state, decided = _fold(state, _encoder(state, block, clock_ms, which), at)
-    return _read(state, name, source, block, clock_ms, at), outputs + decided
+    state, outputs = _fold(state, _encoder(state, block, clock_ms, which), at)
+    return _read(state, name, source, block, clock_ms, at), outputs
 
 
 def _hold(state: MigrationState, name: str, source: Source, block: QualityBlock | CoverageBlock, at: At) -> Decided:
@@ -100,14 +99,6 @@ def _read(
     next_offset = max(block.to_offset, source.next_offset if source else 0)
     sources = {**state.sources, name: Source(block.lineage, next_offset, asked, at.time_ms)}
     return replace(state, sources=dict(sorted(sources.items())))
-
-
-def _returned(state: MigrationState, at: At) -> Decided:
-    """Let the challenger in again after a retreat: at the share of the step before, with that step's observations anew."""
-    if not state.retreated:
-        return state, []
-    phase = phases.before(state.spec, state.phase)
-    return enter(state, phase, Cause("returned", f"evidence has returned; {phase} is walked again"), Place(at))
 
 
 def _encoder(state: MigrationState, block: QualityBlock | CoverageBlock, clock_ms: IntArray, which: BoolArray) -> Encode:
@@ -179,11 +170,14 @@ def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Pat
     clock = int(rows.clock_ms[-1])
     began = int(rows.clock_ms[0]) if state.phase_began_ms is None else state.phase_began_ms
     decided = state.decided_at if calibrating else _decided(state, paths, n)
+    if paths.n_seen[n - 1]:
+        state = replace(state, last_evidence_ms=state.ledger_clock_ms, silent=False)
     return replace(
         state,
         dims=tuple(trace.state_at(n) for trace in traces),
+        monitors=monitors.advanced(state.monitors, state.specs, rows),
         n_units=state.n_units + n,
-        n_phase=state.n_phase + n,
+        n_phase=int(paths.n_phase[n - 1]),
         n_counted=state.n_counted if calibrating else state.n_counted + n,
         evidence_clock_ms=clock if clock >= 0 else state.evidence_clock_ms,
         phase_began_ms=began if began >= 0 else None,
@@ -208,6 +202,10 @@ def transition(state: MigrationState, rule: str, to_phase: str, place: Place) ->
     words = reason(rule, state)
     if rule == "calibrated":
         state = calibrated(state)
+    if rule == "accepted":
+        state = replace(state, monitors=monitors.planned(state))
+    if rule == "watched":
+        state = replace(state, monitors=monitors.stepped(state))
     return enter(_judged(state, rule), to_phase, Cause(rule, words), place)
 
 
@@ -217,13 +215,15 @@ def _judged(state: MigrationState, rule: str) -> MigrationState:
     paths = now(state)
     if rule == "accepted":
         verdicts |= dict.fromkeys(state.on, "accepted")
+    if rule == "alarm":
+        verdicts |= dict.fromkeys((name for name, path in paths.watch.items() if path[0]), "worse")
     for i, spec in enumerate(state.specs):
         if rule == "worse" and spec.worse is not None and _alarming(paths, i):
             verdicts[spec.dimension] = "worse"
         if rule == "futile" and paths.futile[i, 0]:
             verdicts[spec.dimension] = "rejected"
     decided = dict(state.decided_at)
-    if rule == "worse":
+    if rule in ("worse", "alarm"):
         decided |= {name: state.n_units for name, said in verdicts.items() if said == "worse"}
     return replace(state, verdicts=dict(sorted(verdicts.items())), decided_at=dict(sorted(decided.items())))
 

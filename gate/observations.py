@@ -51,6 +51,12 @@ class Rows:
         return Rows(self.row[here], self.clock_ms[here], self.sequence[here], blocks, fate)
 
 
+def observed(rows: Rows) -> BoolArray:
+    """Return which rows are observations: pairs on which every dimension that is eligible is scored, and at least one is."""
+    fates = np.array(list(rows.fate.values()))
+    return np.asarray(((fates == SCORED) | (fates == NOT_ELIGIBLE)).all(axis=0) & (fates == SCORED).any(axis=0))
+
+
 def units(block: QualityBlock | CoverageBlock, by: str) -> BoolArray:
     """Return which rows are units: all, the first turn of each session, or the turn that a session's hash draws."""
     if by == "first":

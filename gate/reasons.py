@@ -1,6 +1,6 @@
 """Why a rule fired, in words with both numbers."""
 
-from dualgate.gate import phases
+from dualgate.gate import monitors, phases
 from dualgate.gate.evidence import dimensions
 from dualgate.gate.rules import now
 from dualgate.gate.state import MigrationState
@@ -47,6 +47,11 @@ def _watched(state: MigrationState) -> str:
     return f"{state.n_phase} observations ≥ {wanted} and no dimension shown worse (greatest log e {worst:.2f} < {threshold:.2f})"
 
 
+def _alarm(state: MigrationState) -> str:
+    raised = [monitors.words(name, state.monitors[name]) for name, path in monitors.now(state.monitors).items() if path[0]]
+    return f"turned worse than the incumbent in {state.phase}: " + "; ".join(raised)
+
+
 def _futile(state: MigrationState) -> str:
     errors, found = state.spec.errors, []
     paths = now(state)
@@ -61,15 +66,21 @@ def _futile(state: MigrationState) -> str:
     return "as good as planned is no longer credible (this is no evidence of harm): " + "; ".join(found)
 
 
+def _returned(state: MigrationState) -> str:
+    return f"evidence has returned; {phases.before(state.spec, state.phase)} is walked again"
+
+
 def _horizon(state: MigrationState) -> str:
     return f"{state.n_counted} pairs ≥ max_pairs {state.plan.max_pairs} without a verdict"
 
 
 _WORDS = {
     "worse": _worse,
+    "alarm": _alarm,
     "calibrated": _calibrated,
     "accepted": _accepted,
     "watched": _watched,
     "futile": _futile,
     "horizon": _horizon,
+    "returned": _returned,
 }

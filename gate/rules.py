@@ -10,9 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate import phases
-from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SILENT, Rows
-from dualgate.gate.state import MigrationState
+from dualgate.gate import monitors, phases
+from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows, observed
+from dualgate.gate.state import PHASE, MigrationState
 from dualgate.gate.stats import (
     Trace,
     accept_threshold,
@@ -36,7 +36,11 @@ LATELY_MS = 30_000
 
 @dataclass(frozen=True)
 class Paths:
-    """What the rules look at, one entry a unit: log e-values of each hypothesis, counts, the clock, coverage."""
+    """What the rules look at, one entry a unit: log e-values of each hypothesis, counts, the clock, coverage.
+
+    n_phase counts the units of a phase before the canary, and only observations in a live one: there silence is no progress.
+    n_seen counts observations, from the state on. coverage is that of the phase. watch: where each monitor is in alarm.
+    """
 
     state: MigrationState
     accept: list[FloatArray]
@@ -44,8 +48,10 @@ class Paths:
     worse: list[FloatArray]
     n_counted: IntArray
     n_phase: IntArray
+    n_seen: IntArray
     clock_ms: IntArray
     coverage: Mapping[str, FloatArray]
+    watch: Mapping[str, BoolArray]
 
     @cached_property
     def by_dimension(self) -> FloatArray:
@@ -108,15 +114,18 @@ def along(state: MigrationState, rows: Rows, traces: list[Trace]) -> Paths:
     """Return the paths over the units of a segment."""
     n = np.arange(1, len(rows) + 1)
     calibrating = state.phase == phases.CALIBRATING
+    seen = np.cumsum(observed(rows).astype(np.int64))
     return Paths(
         state,
         [t.log_e_accept for t in traces],
         [t.log_e_futility for t in traces],
         [t.log_e_worse for t in traces],
         np.full(len(rows), state.n_counted) if calibrating else state.n_counted + n,
-        state.n_phase + n,
+        state.n_phase + (seen if phases.is_live(state.phase) else n),
+        seen,
         rows.clock_ms,
         {name: _coverage_path(state, name, rows) for name in state.on},
+        monitors.along(state.monitors, state.specs, rows),
     )
 
 
@@ -131,15 +140,22 @@ def now(state: MigrationState) -> Paths:
         [np.array([log_e_worse(s, d)]) for s, d in pairs],
         np.array([state.n_counted]),
         np.array([state.n_phase]),
+        np.array([0]),
         np.array([clock]),
         {name: np.array([coverage(state, name)]) for name in state.on},
+        monitors.now(state.monitors),
     )
 
 
 def coverage(state: MigrationState, name: str) -> float:
-    """Return scored / eligible of a dimension; 0 where nothing was eligible, since no evidence is never a pass."""
-    scored, missing = state.counters.get(f"scored.{name}", 0), state.counters.get(f"missing.{name}", 0)
-    return scored / (scored + missing) if scored + missing else 0.0
+    """Return scored / eligible of a dimension in this phase; 0 where nothing was eligible: no evidence is never a pass."""
+    scored, lost = _of_phase(state, name)
+    return scored / (scored + lost) if scored + lost else 0.0
+
+
+def _of_phase(state: MigrationState, name: str) -> tuple[int, int]:
+    """Return how many eligible units of the phase were scored, and how many were not, for whatever reason."""
+    return state.counters.get(f"{PHASE}scored.{name}", 0), state.counters.get(f"{PHASE}lost.{name}", 0)
 
 
 def tally(state: MigrationState, rows: Rows) -> dict[str, int]:
@@ -151,6 +167,8 @@ def tally(state: MigrationState, rows: Rows) -> dict[str, int]:
         more[f"not_eligible.{name}"] = int(skipped.sum())
         more[f"silent.{name}"] = int((fate == SILENT).sum())
         more[f"scored.{name}"] = int((~lost & ~skipped).sum())
+        more[f"{PHASE}scored.{name}"] = int((fate == SCORED).sum())
+        more[f"{PHASE}lost.{name}"] = int(((fate == MISSING) | (fate == SILENT)).sum())
     return more
 
 
@@ -161,9 +179,9 @@ def _lost(state: MigrationState, name: str, fate: IntArray) -> BoolArray:
 
 
 def _coverage_path(state: MigrationState, name: str, rows: Rows) -> FloatArray:
-    lost = _lost(state, name, rows.fate[name])
-    scored = state.counters.get(f"scored.{name}", 0) + np.cumsum(~lost & (rows.fate[name] != NOT_ELIGIBLE))
-    eligible = scored + state.counters.get(f"missing.{name}", 0) + np.cumsum(lost)
+    fate, (before, lost) = rows.fate[name], _of_phase(state, name)
+    scored = before + np.cumsum(fate == SCORED)
+    eligible = scored + lost + np.cumsum((fate == MISSING) | (fate == SILENT))
     return np.asarray(np.where(eligible > 0, scored / np.maximum(eligible, 1), 0.0))
 
 
@@ -183,6 +201,10 @@ def rules(paths: Paths, *, approved: bool = False) -> list[Rule]:
     found = [Rule("worse", worse, paths.alarms)]
     if state.phase == phases.CALIBRATING:
         return [*found, Rule("calibrated", phases.SHADOW, paths.n_phase >= state.plan.calibrating)]
+    if paths.watch:
+        found.append(Rule("alarm", worse, np.logical_or.reduce(list(paths.watch.values()))))
+    if state.retreated:
+        return [*found, Rule("returned", phases.before(state.spec, state.phase), paths.n_seen > 0)]
     onward = phases.following(state.spec, state.phase)
     found.append(Rule("accepted" if state.phase == phases.SHADOW else "watched", onward, advance(paths, approved)))
     if state.phase == phases.SHADOW:
@@ -196,7 +218,7 @@ def advance(paths: Paths, approved: bool) -> BoolArray:
     """Return where every condition of the next phase holds."""
     state = paths.state
     unapproved = not approved and phases.needs_approval(state.spec, phases.following(state.spec, state.phase))
-    if state.paused or state.held or state.retreated or unapproved:
+    if state.paused or state.held or unapproved:
         return np.zeros(len(paths.clock_ms), dtype=bool)
     if state.phase == phases.SHADOW:
         enough = paths.accepted

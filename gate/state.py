@@ -7,12 +7,17 @@ from typing import Any
 
 from dualgate.gate import phases
 from dualgate.gate.stats import DimensionSpec, DimensionState
+from dualgate.gate.stats.monitor import MonitorSpec, MonitorState
 from dualgate.schemas.migration import MigrationConfig, MigrationSpec
 from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
 VERSION = 1
 REMEMBERED_COMMANDS = 32
+PHASE = "phase."
+"""Begins the names of counters that start anew with each phase."""
+
+Monitored = tuple[MonitorSpec, MonitorState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class MigrationState:
     scorer_versions: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     routers: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    monitors: Mapping[str, Monitored] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
@@ -103,6 +109,7 @@ class MigrationState:
             "sources": {name: asdict(source) for name, source in self.sources.items()},
             "commands": list(self.commands),
             "routers": {name: list(seen) for name, seen in self.routers.items()},
+            "monitors": {name: [spec.to_json(), held.to_json()] for name, (spec, held) in self.monitors.items()},
         }
 
     @classmethod
@@ -122,6 +129,10 @@ class MigrationState:
                 "sources": {name: Source(**source) for name, source in plain["sources"].items()},
                 "commands": tuple(plain["commands"]),
                 "routers": {name: (seen[0], seen[1], seen[2]) for name, seen in plain["routers"].items()},
+                "monitors": {
+                    name: (MonitorSpec.from_json(spec), MonitorState.from_json(held))
+                    for name, (spec, held) in plain["monitors"].items()
+                },
             }
         )
 

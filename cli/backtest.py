@@ -51,6 +51,8 @@ def run(
 
 def show(console: Console, story: "Story", document: dict[str, Any]) -> None:
     """Print a summary for people: the verdict with its numbers, each dimension, and every decision with its reason."""
+    from dualgate.sinks.report.words import move_words
+
     console.print(document["verdict"].replace("_", " ").upper(), style="bold", markup=False)
     console.print(document["sentence"], markup=False)
     console.print()
@@ -58,7 +60,7 @@ def show(console: Console, story: "Story", document: dict[str, Any]) -> None:
     console.print(table(columns, [_row(story, name, each) for name, each in document["dimensions"].items()]))
     console.print()
     for reason in document["reasons"]:
-        move = f"{reason['from_phase']} → {reason['to_phase']}"
+        move = move_words(reason["from_phase"], reason["to_phase"], reason["rule"])
         console.print(f"{reason['n_pairs']:>6,}  {move}: {reason['reason']}", markup=False)
     lost = {name: n for name, n in document["counts"].items() if name != "pairs" and n}
     if lost:

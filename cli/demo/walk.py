@@ -22,6 +22,7 @@ from dualgate.schemas.migration import load_migration
 from dualgate.sinks.archive import read_topic
 from dualgate.sinks.report import Story, sentence, summary, write_report
 from dualgate.sinks.report.summary import EXIT_CODES
+from dualgate.sinks.report.words import move_words
 
 PARTITIONS = 4
 WORKERS = ("pairing", "scoring", "gate", "router")
@@ -57,13 +58,13 @@ def _run(out: Path, seed: int) -> dict[str, Any]:
     with LocalBroker(progress=say) as broker:
         say(f"Apache Kafka runs on {broker.bootstrap_servers}")
         create_topics(broker.bootstrap_servers, "", PARTITIONS)
-        with Crew(logs, _environment(broker.bootstrap_servers)) as crew, Watch(broker.bootstrap_servers) as watch:
+        with Crew(logs, _environment(broker.bootstrap_servers)) as crew, Watch(broker.bootstrap_servers, PARTITIONS) as watch:
             _start(crew, watch, broker, made, config.spec.migration, archive)
             seconds = _follow(crew, watch, broker, Screen(config.spec, made.n_queries), made)
             crew.finish(*WORKERS)
             crew.finish("archive")
             seen = watch.seen
-    story = Story.of(config, (line.record() for line in read_topic(archive, "evidence")), seen.n_scored)
+    story = Story.of(config, (line.record() for line in read_topic(archive, "evidence")), seen.n_paired)
     document = _document(story, seen, seconds, _verified(archive))
     write_report(story, out / "report.html")
     (out / "summary.json").write_text(json_text(document) + "\n", encoding="utf-8")
@@ -83,25 +84,29 @@ def _start(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migratio
 
 
 def _follow(crew: Crew, watch: Watch, broker: LocalBroker, screen: Screen, made: Sample) -> float:
-    """Replay the log and show the run until all of it is decided; return the seconds from the first record on."""
+    """Replay the log and show the run until the migration is over and all of the log is paired.
+
+    Returns the seconds from the first record to the last decision that the router obeyed, or, where the log ends
+    undecided, to the last pair that was scored.
+    """
     crew.start("replay", "replay", str(made.log), errand=True)
     began = changed = time.monotonic()
+    progress: tuple[object, ...] = ()
     with screen:
-        progress: tuple[object, ...] = ()
-        while not _decided(seen := watch.poll(POLL_S), crew.done("replay"), made.n_queries):
+        while not _over(seen := watch.poll(POLL_S), crew.done("replay"), made.n_queries):
             _alive(crew, broker)
             screen.show(seen)
-            if (now := (seen.n_scored, seen.n_unpaired, seen.sequence)) != progress:
+            if (now := (seen.n_scored, seen.sequence, seen.obeyed)) != progress:
                 progress, changed = now, time.monotonic()
             elif crew.done("replay") and time.monotonic() - changed > QUIET_S:
-                break  # the log has ended and everything that it can tell has been told: undecided
+                break  # the log has ended and everything that it can tell has been told
         screen.show(seen, last=True)
-    return (changed if not seen.final else time.monotonic()) - began
+    return changed - began
 
 
-def _decided(seen: Seen, replayed: bool, n_queries: int) -> bool:
-    """Tell whether every query is scored, the migration is over, and the router obeys its last command."""
-    return replayed and seen.final and seen.obeyed and seen.n_scored + seen.n_unpaired >= n_queries
+def _over(seen: Seen, replayed: bool, n_queries: int) -> bool:
+    """Tell whether the migration is over, the router obeys its last command, and every query is paired or is told why not."""
+    return replayed and seen.final and seen.obeyed and seen.n_paired + seen.n_unpaired >= n_queries
 
 
 def _until(condition: Callable[[], bool], crew: Crew, broker: LocalBroker, what: str) -> None:
@@ -126,6 +131,7 @@ def _document(story: Story, seen: Seen, seconds: float, verified: dict[str, Any]
         "pairs_per_second": round(seen.n_scored / seconds, 1),
         "verified": bool(verified["equal"]),
         "verify": verified,
+        "n_scored": seen.n_scored,
         "unpaired": seen.n_unpaired,
         "dead_letters": seen.n_dead,
         "router": None
@@ -146,8 +152,11 @@ def _tell(console: Console, out: Path, document: dict[str, Any]) -> None:
     console.print(f"\n{document['verdict'].replace('_', ' ').upper()}", style=tone, markup=False)
     console.print(document["sentence"], markup=False)
     for reason in document["reasons"]:
-        console.print(f"{reason['n_pairs']:>8,}  {reason['from_phase']} → {reason['to_phase']}: {reason['reason']}", markup=False)
-    n, seconds, rate = document["n_pairs"], document["seconds"], document["pairs_per_second"]
+        console.print(
+            f"{reason['n_pairs']:>8,}  {move_words(reason['from_phase'], reason['to_phase'], reason['rule'])}: {reason['reason']}",
+            markup=False,
+        )
+    n, seconds, rate = document["n_scored"], document["seconds"], document["pairs_per_second"]
     console.print(
         f"{n:,} pairs in {seconds:.1f} s ({rate:,.0f} pairs/s through Kafka, pairing, scoring and the gate)", markup=False
     )

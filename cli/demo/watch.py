@@ -18,19 +18,24 @@ from dualgate.schemas.records import (
     QualityBlock,
     RoutingAck,
 )
-from dualgate.schemas.topics import BY_NAME, DEAD_LETTERS, EVIDENCE, LEDGER
+from dualgate.schemas.topics import BY_NAME, DEAD_LETTERS, EVIDENCE, LEDGER, PAIRS, UNPAIRED
 from dualgate.sinks.report import verdict_of
 
 WATCHED = (LEDGER, EVIDENCE, DEAD_LETTERS)
+COUNTED = (PAIRS, UNPAIRED)
 
 
 @dataclass(slots=True)
 class Seen:
-    """What has been seen so far; offsets of pairs are counted once although blocks may overlap."""
+    """What has been seen so far; offsets of pairs are counted once although blocks may overlap.
+
+    Once a migration is over its further pairs are not scored, so `n_paired` may end above `n_scored`.
+    """
 
     scored: dict[int, int] = field(default_factory=dict)
-    n_scored: int = 0
+    n_paired: int = 0
     n_unpaired: int = 0
+    n_scored: int = 0
     n_dead: int = 0
     dead_reason: str = ""
     ack: RoutingAck | None = None
@@ -54,8 +59,6 @@ class Seen:
     def _ledger(self, entry: LedgerEntry) -> None:
         if entry.quality is not None:
             self._block(entry.quality)
-        elif entry.coverage is not None:
-            self.n_unpaired += sum(reason != "late" for reason in entry.coverage.reason)
         elif entry.ack is not None:
             self.ack = entry.ack
 
@@ -90,21 +93,29 @@ class Seen:
 class Watch:
     """Reads the watched topics from their start into `seen`; in no group, commits nothing."""
 
-    def __init__(self, bootstrap_servers: str) -> None:
+    def __init__(self, bootstrap_servers: str, partitions: int) -> None:
         self.seen = Seen()
         self._codec = Codec()
         config: dict[str, Any] = {"bootstrap.servers": bootstrap_servers, "group.id": "dualgate-demo", "log_level": 2}
         self._consumer = Consumer(config | {"enable.auto.commit": False, "fetch.wait.max.ms": 50})
-        self._consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING) for topic in WATCHED])
+        counted = [(topic, partition) for topic in COUNTED for partition in range(partitions)]
+        places = [*((topic, 0) for topic in WATCHED), *counted]
+        self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in places])
 
     def poll(self, timeout_s: float) -> Seen:
         """Take in what has arrived."""
-        for message in self._consumer.consume(200, timeout_s):
+        for message in self._consumer.consume(2_000, timeout_s):
             if message.error() is None and message.value() is not None:
                 self._take(message)
         return self.seen
 
     def _take(self, message: Any) -> None:
+        if message.topic() == PAIRS:
+            self.seen.n_paired += 1
+            return
+        if message.topic() == UNPAIRED:
+            self.seen.n_unpaired += 1
+            return
         try:
             self.seen.take(self._codec.decode(getattr(records, BY_NAME[message.topic()].value), message.value()))
         except RecordError as error:

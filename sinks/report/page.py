@@ -15,7 +15,7 @@ from dualgate.schemas.records import DecisionRecord, DimensionEvidence
 from dualgate.sinks.report.figures import estimate_figure, evidence_figure, phases_figure
 from dualgate.sinks.report.story import Story
 from dualgate.sinks.report.summary import coverage, covered, verdict_of
-from dualgate.sinks.report.words import Measure, measure_of, sentence, told, unit_words
+from dualgate.sinks.report.words import Measure, measure_of, move_words, sentence, told, unit_words
 
 TONES = {
     "completed": "good",
@@ -148,7 +148,7 @@ def _decision(made: DecisionRecord) -> dict[str, Any]:
         "kind": made.kind,
         "at": "" if at is None else datetime.fromtimestamp(at / 1e3, UTC).strftime("%Y-%m-%d %H:%M"),
         "pairs": f"{made.n_pairs:,}",
-        "move": f"{made.from_phase} → {made.to_phase}" if made.to_phase and made.to_phase != made.from_phase else made.rule,
+        "move": move_words(made.from_phase, made.to_phase, made.rule),
         "share": "" if command is None else f"{command.live_share:.0%}",
         "reason": made.reason,
         "who": made.actor or "gate",

@@ -171,6 +171,11 @@ _TELL: Mapping[str, Callable[[Story, str, str], str]] = {
 }
 
 
+def move_words(from_phase: str | None, to_phase: str | None, rule: str) -> str:
+    """Return what a decision did: from phase to phase, or its rule where it stays in one."""
+    return f"{from_phase} → {to_phase}" if to_phase and to_phase != from_phase else rule
+
+
 def told(measure: Measure, evidence: DimensionEvidence) -> str:
     """Return an estimate with its interval, in the dimension's own unit."""
     if evidence.estimate is None:

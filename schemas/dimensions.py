@@ -43,7 +43,7 @@ class Latency(Part):
     median_sla_ms: float | None = Field(None, gt=0)
     margin: float = Field(0.10, gt=0, le=10)
     null: float = Field(0.02, gt=0, lt=1)
-    design: float = Field(0.0075, ge=0, lt=1)
+    design: float = Field(0.0075, gt=0, lt=1)
     worse_by: float = Field(0.0075, ge=0, lt=1)
     missing: Missing = "worst"
 
@@ -77,7 +77,7 @@ class SafetyClass(Part):
     """A ceiling of its own for one class of violations."""
 
     null: float = Field(gt=0, lt=1)
-    design: float = Field(ge=0, lt=1)
+    design: float = Field(gt=0, lt=1)
 
     @model_validator(mode="after")
     def _order(self) -> "SafetyClass":
@@ -102,8 +102,8 @@ class Safety(Part):
     @model_validator(mode="after")
     def _order(self) -> "Safety":
         _ordered(self.design, self.null, f"design={self.design} must be below null={self.null}: fewer violations are better")
-        if self.measure == "rate" and (self.null <= 0 or self.design < 0):
-            raise ValueError(f"null={self.null} and design={self.design} must be rates from 0 to 1 for measure rate")
+        if self.measure == "rate" and (self.null <= 0 or self.design <= 0):
+            raise ValueError(f"null={self.null} and design={self.design} must be rates above 0 and below 1 for measure rate")
         return self
 
 

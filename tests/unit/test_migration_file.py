@@ -62,6 +62,8 @@ def test_null_is_a_key() -> None:
             "f.yaml:6: dimensions.latency.sla_ms='fast': must be a valid number",
         ),
         (HEAD + "dimensions:\n  latency: {design: 0.03}\n", "design=0.03 must be below null=0.02"),
+        (HEAD + "dimensions:\n  latency: {design: 0}\n", "f.yaml:5: dimensions.latency.design=0: must be greater than 0"),
+        (HEAD + "dimensions:\n  safety: {design: 0}\n", "must be rates above 0"),
         (HEAD + "dimensions:\n  correctness: {null: 0.03}\n", "null=0.03 must be below design=0.03"),
         (HEAD + "dimensions: {correctness: off, latency: off, semantic: off, safety: off}\n", "all four dimensions are off"),
         (

@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 
 from dualgate.cli.output import Json, emit
+from dualgate.gate.admission import runnable
+from dualgate.gate.hypotheses import hypotheses
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.grants import load_grants
 from dualgate.schemas.migration import MigrationConfig, MigrationSpec, load_migration
@@ -75,8 +77,9 @@ def check(file: Path) -> dict[str, Any]:
 def remarks(config: MigrationConfig) -> list[str]:
     """Return what is allowed and yet likely to surprise."""
     spec = config.spec
+    said = _refused(config)
     off = [name for name in ("correctness", "latency", "semantic", "safety") if name not in spec.dimensions.on]
-    said = [f"{name} is off: nothing guards it, and the migration waits in SHADOW for an operator's approve" for name in off]
+    said += [f"{name} is off: nothing guards it, and the migration waits in SHADOW for an operator's approve" for name in off]
     if "correctness" in spec.dimensions.on and not (spec.scoring.golden or spec.scoring.rater):
         said.append("scoring.golden and scoring.rater are both missing: correctness will have no data, which never passes")
     if spec.dimensions.safety and not spec.scoring.grants:
@@ -84,6 +87,16 @@ def remarks(config: MigrationConfig) -> list[str]:
     if spec.scoring.golden and not spec.scoring.database:
         said.append("scoring.database is missing: answers are compared by their recorded results only")
     return said
+
+
+def _refused(config: MigrationConfig) -> list[str]:
+    """Return why the gate would refuse to start this, where it would."""
+    try:
+        runnable(config.spec)
+        hypotheses(config.spec)
+    except ConfigError as error:
+        return [f"the gate refuses to start this: {error}"]
+    return []
 
 
 def _show(console: Console, reports: list[dict[str, Any]]) -> None:

@@ -29,6 +29,14 @@ def test_a_valid_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert any("semantic is off" in remark for remark in report["remarks"])
 
 
+def test_what_the_gate_would_refuse_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that is valid and yet cannot be started says so before anybody starts it."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + "unit: {by: session}\n", encoding="utf-8")
+    assert _lint(str(file)) == 0
+    assert "the gate refuses to start this: unit.by=session" in capsys.readouterr().out
+
+
 def test_a_fault_is_told_and_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One bad file among good ones is enough; its faults are named."""
     good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"

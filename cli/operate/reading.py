@@ -1,5 +1,6 @@
 """Reading the gate's topics: from their start to their ends, or on from now; in no group, nothing committed."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +15,7 @@ from dualgate.schemas.settings import Settings
 
 BATCH, POLL_S = 1_000, 0.2
 SILENT_S = 15.0
+LEADERLESS_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Reader:
         places = _places(settings, names)
         self._consumer: Any = Consumer(_config(settings))
         for place in places:
-            place.offset = watermarks(self._consumer, place)[1] if from_now else OFFSET_BEGINNING
+            place.offset = _end(self._consumer, place) if from_now else OFFSET_BEGINNING
         self._ahead = {(place.topic, place.partition) for place in places}
         self._consumer.assign(places)
 
@@ -96,6 +98,18 @@ def _places(settings: Settings, names: Sequence[str]) -> list[TopicPartition]:
         )
     full = [settings.topic_prefix + name for name in names]
     return [TopicPartition(name, number) for name in full for number in sorted(present[name].partitions)]
+
+
+def _end(consumer: Any, place: TopicPartition) -> int:
+    """Return the next offset to be written; a topic that was just made may have no leader yet."""
+    deadline = time.monotonic() + LEADERLESS_S
+    while True:
+        try:
+            return watermarks(consumer, place)[1]
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
 
 
 def _config(settings: Settings) -> dict[str, Any]:

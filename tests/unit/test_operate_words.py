@@ -1,0 +1,291 @@
+"""What operators are told: a migration's view from the gate's topics, its words, and a decision as a proof."""
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from dualgate.cli.operate import proof, words
+from dualgate.cli.operate.reading import Found
+from dualgate.cli.operate.sending import EXIT_CODES, Sent, answer_in, order
+from dualgate.cli.operate.view import View
+from dualgate.cli.operate.watching import changes, fold
+from dualgate.schemas.codec import Codec
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.records import DecisionRecord, EvidenceRecord, Migration
+from support.ledgers import BETTER, GOOD, Ledger
+from support.routing import MIGRATION, command
+from support.stories import decision, evidence, snapshot
+
+NOW = 1_060_000
+"""The lease of `command()` ends just then."""
+
+
+def view(*records: Any, at_ms: int = NOW) -> View:
+    """Return the view of records."""
+    made = View(MIGRATION)
+    for record in records:
+        made.take(record, at_ms)
+    return made
+
+
+def of(ledger: Ledger) -> View:
+    """Return the view of what a gate publishes over a ledger."""
+    made = View("m")
+    for output in ledger.outputs:
+        made.take(output.record, ledger.time_ms)
+    return made
+
+
+def printed(what: Any, width: int = 200) -> str:
+    """Return what a console prints."""
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(what)
+    return stream.getvalue()
+
+
+def obeyed(kind: str, outcome: str = "applied", sequence: int = 2, **more: Any) -> EvidenceRecord:
+    """Return the decision on an operator's command that changes no phase."""
+    told = {"kind": "command", "rule": kind, "outcome": outcome, "actor": "ann@host", "routing_command": None}
+    unique = {"decision_id": f"{kind}-{outcome}-{sequence}"}
+    return decision(100, "SHADOW", "SHADOW", 0.0, sequence, **(told | unique | more))
+
+
+def test_the_command_of_the_highest_sequence_counts() -> None:
+    """An old command that is read late changes nothing; a renewal moves the lease alone."""
+    seen = view(command(3, 0.5), command(2, 0.25), command(3, 0.5, issued_at_ms=1_030_000))
+    assert seen.command == command(3, 0.5, issued_at_ms=1_030_000)
+    assert seen.lease_left_ms(NOW) == 30_000
+
+
+def test_a_new_epoch_counts_more_than_a_high_sequence() -> None:
+    """Sequences begin anew with each epoch."""
+    assert view(command(9), command(1, 0.0, epoch=2)).document(NOW)["epoch"] == 2
+
+
+def test_paused_is_what_the_last_applied_command_says() -> None:
+    """A pause stays until it is resumed; what was refused or changed nothing has no part in it."""
+    paused = view(obeyed("pause"))
+    assert paused.paused
+    assert view(obeyed("pause"), obeyed("approve", "refused")).paused
+    assert not view(obeyed("pause"), obeyed("resume")).paused
+    assert not view(obeyed("pause", "refused")).paused
+
+
+def test_a_held_migration_that_is_freed_stays_paused_and_a_new_epoch_is_not() -> None:
+    """`retry` frees a held migration without resuming it; where it begins anew, nothing is paused."""
+    assert view(obeyed("pause"), obeyed("retry")).paused
+    assert not view(obeyed("pause"), obeyed("retry", epoch=2)).paused
+
+
+def test_the_view_agrees_with_the_gates_own_state() -> None:
+    """Phase, pause and counts of the view are those of the fold, at every moment of a migration."""
+    ledger = Ledger.started()
+    for step in ("pause", "resume", "abort", "retry"):
+        ledger.pairs(*[GOOD, BETTER] * 20)
+        ledger.command(step)
+        assert ledger.state is not None
+        seen = of(ledger)
+        assert (seen.phase, seen.paused, seen.terminal) == (ledger.phase, ledger.state.paused, not ledger.state.active)
+        assert seen.document(ledger.time_ms)["n_pairs"] == ledger.state.n_units
+
+
+def test_a_decision_published_twice_is_told_once() -> None:
+    """A gate that was killed publishes again what it had published."""
+    once = decision(100, "SHADOW", "CANARY", 0.05)
+    assert len(view(once, once).decisions) == 1
+
+
+def test_status_says_what_is_waited_for_with_both_numbers() -> None:
+    """Phase, share, the wait, every dimension with evidence and threshold, the last decision and its reason."""
+    migration = Migration(
+        migration_id=MIGRATION, epoch=1, config_hash="abc", config="{}", incumbent_version="a:6", challenger_version="a:7",
+        accepted_at_ms=0,
+    )  # fmt: skip
+    shot = snapshot(2_000, "CANARY", 0.05, waiting_for="observations: 120 of 2000")
+    seen = view(migration, decision(1_900, "SHADOW", "CANARY", 0.05), shot, command(2, 0.05, phase="CANARY"))
+    told = printed(words.status(seen.document(NOW + 90_000)))
+    assert f"{MIGRATION}: CANARY, challenger serves 5% (epoch 1, sequence 2, 2,000 pairs)" in told
+    assert "a:6 → a:7, configuration abc" in told
+    assert "waiting for observations: 120 of 2000" in told
+    assert "last update 1 min 30 s ago" in told
+    assert "routers serve the incumbent" in told
+    assert "last decision: SHADOW → CANARY, gate: all four dimensions accepted" in told
+    assert "2.20 / 4.38" in told
+
+
+def test_a_dimension_that_is_off_is_said_loudly() -> None:
+    """It stands in a line of its own, not only in the table."""
+    off = {**{name: evidence(name, 500) for name in ("correctness", "latency")}, "safety": evidence("safety", 0, status="off")}
+    told = printed(words.status(view(command(), snapshot(500, dimensions=off)).document(NOW)))
+    assert "not measured at all (off in the migration file): safety" in told
+
+
+def test_words_with_brackets_are_taken_as_they_are() -> None:
+    """A reason that looks like markup is told whole."""
+    seen = view(command(), snapshot(100, waiting_for="[red]an operator[/red]"), obeyed("pause", reason="why [bold]not[/bold]"))
+    told = printed(words.status(seen.document(NOW)))
+    assert "[red]an operator[/red]" in told
+    assert "why [bold]not[/bold]" in told
+
+
+def test_what_no_gate_has_accepted_is_not_decided() -> None:
+    """A start that was refused leaves a migration without a phase."""
+    seen = view(obeyed("start", "refused", epoch=0))
+    document = seen.document(NOW)
+    assert (document["phase"], document["verdict"]) == (None, "undecided")
+    assert words.headline(document) == f"{MIGRATION}: not accepted by any gate"
+
+
+@pytest.mark.parametrize(
+    ("phase", "verdict", "over"),
+    [
+        ("CALIBRATING", "undecided", False),
+        ("SHADOW", "undecided", False),
+        ("ROLLOUT(0.25)", "promoted", False),
+        ("COMPLETED", "completed", True),
+        ("REJECTED(worse)", "rejected", True),
+        ("ROLLED_BACK", "rolled_back", True),
+        ("ABORTED", "aborted", True),
+        ("INCONCLUSIVE", "inconclusive", True),
+    ],
+)
+def test_each_phase_has_its_verdict_and_its_end(phase: str, verdict: str, over: bool) -> None:
+    """The verdict gives the exit code; `--watch` ends where nothing but an operator goes on."""
+    seen = view(command(phase=phase))
+    assert (seen.document(NOW)["verdict"], seen.terminal) == (verdict, over)
+
+
+def test_without_a_terminal_a_line_is_told_at_each_change_only() -> None:
+    """The same document twice is silence; a decision is told once."""
+    said: list[str] = []
+    tell = changes(said.append)
+    first = view(command(1, 0.0, phase="SHADOW"))
+    tell(first.document(NOW))
+    tell(first.document(NOW + 5))
+    first.take(decision(100, "SHADOW", "CANARY", 0.05), NOW)
+    tell(first.document(NOW))
+    tell(first.document(NOW))
+    assert len(said) == 2
+    assert said[1].startswith("  SHADOW → CANARY, gate:")
+
+
+@pytest.mark.parametrize(
+    ("ms", "told"), [(0, "0 s"), (59_999, "59 s"), (61_000, "1 min 1 s"), (3_720_000, "1 h 2 min"), (90_000_000, "1 d 1 h")]
+)
+def test_ages_are_told_in_two_units(ms: int, told: str) -> None:
+    """The greatest two that matter."""
+    assert words.age(ms) == told
+
+
+def test_several_migrations_are_a_row_each() -> None:
+    """An overview has phase, share and wait of all."""
+    told = printed(words.overview([view(command(), snapshot(100, waiting_for="the next pair")).document(NOW)]))
+    assert "CANARY" in told
+    assert "25%" in told
+    assert "the next pair" in told
+
+
+def found(record: Any, topic: str = "evidence", key: str = MIGRATION) -> Found:
+    """Return a record as it is read."""
+    value = record if isinstance(record, bytes) else Codec().encode(record)
+    return Found(topic, 0, 0, NOW, key, value)
+
+
+def test_records_go_to_their_own_migration_and_what_cannot_be_read_says_nothing() -> None:
+    """Views are by key; a broken record is left out."""
+    views: dict[str, View] = {}
+    fold(views, [found(command(), "decisions"), found(b"?"), found(snapshot(100), key="other")], Codec())
+    assert sorted(views) == ["other", MIGRATION]
+
+
+def test_the_answer_is_the_decision_on_this_very_command() -> None:
+    """Another operator's decision, a snapshot or a broken record is none."""
+    mine = obeyed("pause", command_id="mine")
+    others = [found(b"?"), found(snapshot(100)), found(obeyed("pause", command_id="other")), found(command(), "decisions")]
+    assert answer_in(others, "mine", Codec()) is None
+    assert answer_in([*others, found(mine)], "mine", Codec()) == mine.decision
+
+
+def answered(outcome: str | None, waited_s: float | None = 30.0, **more: Any) -> Sent:
+    """Return a command that was sent, with an answer of this outcome or none."""
+    sent = Sent(order("pause", MIGRATION, "why"), 0, 17, waited_s)
+    return sent if outcome is None else replace(sent, answer=obeyed("pause", outcome, **more).decision)
+
+
+def test_each_outcome_has_its_exit_code_and_its_words() -> None:
+    """Applied and unchanged 0, refused 2, no answer 1; the words say what changed or what to do."""
+    cases = {"applied": 0, "unchanged": 0, "refused": 2}
+    for outcome, code in cases.items():
+        sent = answered(outcome, reason="12 ≥ 10")
+        assert (sent.outcome, EXIT_CODES[sent.outcome]) == (outcome, code)
+        assert f"{MIGRATION}: pause {outcome}: 12 ≥ 10" in sent.words()
+    nobody, left = answered(None), answered(None, None)
+    assert (nobody.outcome, EXIT_CODES[nobody.outcome]) == ("unanswered", 1)
+    assert "no gate answered within 30 s; the command stands at offset 17 of the ledger" in nobody.words()
+    assert (left.outcome, EXIT_CODES[left.outcome]) == ("published", 0)
+    assert left.document()["ledger"] == {"partition": 0, "offset": 17}
+
+
+def test_a_transition_says_from_where_to_where_and_the_share() -> None:
+    """What changed is told beside the reason."""
+    moved = decision(100, "SHADOW", "CANARY", 0.05, kind="command", rule="approve", outcome="applied").decision
+    assert answered(None).words() != (told := replace(answered(None), answer=moved).words())
+    assert told.endswith("[SHADOW → CANARY, challenger serves 5%]")
+
+
+def test_a_command_carries_who_why_and_an_id_of_its_own() -> None:
+    """Two commands alike are two commands."""
+    first, second = order("abort", MIGRATION, "wrong build"), order("abort", MIGRATION, "wrong build")
+    assert first.command_id != second.command_id
+    assert first.reason == "wrong build"
+    assert "@" in first.actor
+
+
+def walked() -> list[DecisionRecord]:
+    """Return the decisions of a migration through two epochs."""
+    ledger = Ledger.started()
+    ledger.pairs(*[GOOD, BETTER] * 50)
+    ledger.command("abort")
+    ledger.command("retry")
+    ledger.command("pause")
+    return ledger.decisions
+
+
+def test_a_sequence_is_explained_by_the_decision_that_caused_it() -> None:
+    """Of the last epoch, unless another is named; without a sequence the last decision."""
+    decisions = walked()
+    assert proof.choose(decisions, "m", None, None).rule == "pause"
+    assert proof.choose(decisions, "m", 1, None).rule == "retry"
+    accepted = proof.choose(decisions, "m", 3, 1)
+    assert (accepted.rule, accepted.to_phase) == ("accepted", "CANARY")
+    with pytest.raises(ConfigError, match="epoch 2 has no sequence 7; it has 1"):
+        proof.choose(decisions, "m", 7, None)
+    with pytest.raises(ConfigError, match="no decision"):
+        proof.choose([], "m", None, None)
+
+
+def test_an_explanation_has_both_numbers_of_every_dimension() -> None:
+    """Rule, reason, place, hashes, scorers and routers; and for each dimension its evidence against each threshold."""
+    accepted = proof.choose(walked(), "m", 3, 1)
+    told = dict(proof.lines(accepted))
+    assert proof.what(accepted) == "m, epoch 1, sequence 3: SHADOW → CANARY by accepted"
+    assert told["because"] == accepted.reason
+    assert told["where"].startswith(f"ledger partition 0, offset {accepted.ledger_offset}, row ")
+    assert told["configuration"] == accepted.config_hash
+    assert told["scorers"] == "correctness 1"
+    assert "a:2 serves 5%, a:1 the others" in told["routers"]
+    assert told["recompute"] == "dualgate verify m"
+    proven = list(proof.proof(accepted))
+    assert [line.split(":")[0] for line in proven] == ["correctness", "latency", "semantic", "safety"]
+    for line, each in zip(proven, accepted.dimensions.values(), strict=True):
+        assert f"accepted; good enough: log e {each.log_e:.4f} ≥ {each.threshold:.4f}" in line
+        assert f"its own condition first held at pair {each.pairs_to_decision}" in line
+
+
+def test_who_commanded_is_told() -> None:
+    """An operator's decision names the operator and the command."""
+    told = dict(proof.lines(proof.choose(walked(), "m", 1, 2)))
+    assert told["by"].startswith("ann, command c")

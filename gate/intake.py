@@ -31,7 +31,7 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At) -> 
     source = state.sources.get(name)
     if source is not None and source.lineage != block.lineage:
         return _hold(state, name, source, block, at)
-    offsets = np.array(block.offset, dtype=np.int64)
+    offsets = _offsets(block)
     fresh = offsets >= (source.next_offset if source else 0)
     clock_ms = _clock(state, name, source, block, at) if isinstance(block, QualityBlock) else _standing(state, n)
     which, more = _ours(state, block, fresh)
@@ -42,10 +42,19 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At) -> 
     return _read(state, name, source, block, clock_ms, at), outputs
 
 
+def _offsets(block: QualityBlock | CoverageBlock) -> IntArray:
+    """Return the offsets of a block; ValueError unless they rise within its bounds: else a row could count twice."""
+    offsets = np.array(block.offset, dtype=np.int64)
+    bounded = not len(offsets) or (block.from_offset <= offsets[0] and offsets[-1] < block.to_offset)
+    if not bounded or (np.diff(offsets) <= 0).any():
+        raise ValueError(f"offsets must rise within {block.from_offset}..{block.to_offset - 1}")
+    return offsets
+
+
 def _hold(state: MigrationState, name: str, source: Source, block: QualityBlock | CoverageBlock, at: At) -> Decided:
     """Hold a migration whose source topic was made anew: its offsets mean other records now."""
     state = replace(state, counters=counted(state.counters, {"other_lineage": len(block.offset)}))
-    if state.held:
+    if state.held or not state.active:
         return state, []
     words = f"{name} was topic {source.lineage} and is {block.lineage} now (made anew); an operator's retry goes on with it"
     return record(replace(state, held=words), Cause("lineage", words, "hold"), Place(at))
@@ -103,12 +112,9 @@ def _read(
 
 def _encoder(state: MigrationState, block: QualityBlock | CoverageBlock, clock_ms: IntArray, which: BoolArray) -> Encode:
     def encode(specs: Sequence[DimensionSpec]) -> Rows:
-        whole = (
-            scored(state.spec, specs, block, clock_ms)
-            if isinstance(block, QualityBlock)
-            else unpaired(state.spec, specs, block, clock_ms)
-        )
-        return whole.only(which)
+        if isinstance(block, QualityBlock):
+            return scored(state.spec, specs, block, clock_ms, which)
+        return unpaired(state.spec, specs, block, clock_ms, which)
 
     return encode
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dualgate.gate.hypotheses import sampling_of
 from dualgate.gate.stats import Block, DimensionSpec, encode_block
 from dualgate.gate.stats.lattice import FloatArray, IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
@@ -67,31 +68,42 @@ def units(block: QualityBlock | CoverageBlock, by: str) -> BoolArray:
     return np.ones(len(block.offset), dtype=bool)
 
 
-def probabilities(block: QualityBlock | CoverageBlock, by: str) -> FloatArray:
-    """Return with what probability each row became a unit."""
-    turns = MAX_DRAWN_TURN if by == "drawn" else 1
-    return np.array([quantised_probability(p / turns) for p in block.sampling_probability])
+def weighed(spec: MigrationSpec, block: QualityBlock | CoverageBlock, which: BoolArray) -> tuple[FloatArray, BoolArray]:
+    """Return with what probability each row became a unit, and which of the rows can be weighed with it.
+
+    A row below the least probability of the file has no weight (the bets are bounded by it): 1 stands in its place, and it is
+    missing through our own fault. So are rows that are not asked for: nothing in them may spoil the rest of the block.
+    """
+    turns, least = MAX_DRAWN_TURN if spec.unit.by == "drawn" else 1, sampling_of(spec).least
+    given = [p if 0 < p <= 1 else 0.0 for p in block.sampling_probability]
+    weights = np.array([quantised_probability(p / turns) if p else 0.0 for p in given])
+    usable = np.asarray(which & (weights >= least))
+    return np.where(usable, weights, 1.0), usable
 
 
-def scored(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBlock, clock_ms: IntArray) -> Rows:
-    """Return what the pairs of a block observe; clock_ms is the source's clock after each row."""
-    fate = {name: _fates(block.dimensions.get(name), len(block.offset)) for name in spec.dimensions.on}
-    weights = probabilities(block, spec.unit.by)
-    blocks = tuple(_encoded(spec, hypothesis, block, fate[hypothesis.dimension], weights) for hypothesis in specs)
-    return _rows(block, clock_ms, blocks, fate)
+def scored(
+    spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBlock, clock_ms: IntArray, which: BoolArray
+) -> Rows:
+    """Return what the rows `which` of a block of pairs observe; clock_ms is the source's clock after each row."""
+    weights, usable = weighed(spec, block, which)
+    fate = {name: np.where(usable, _fates(block.dimensions.get(name), len(usable)), MISSING) for name in spec.dimensions.on}
+    blocks = tuple(_encoded(spec, s, block, fate[s.dimension], weights, usable) for s in specs)
+    return _rows(block, clock_ms, blocks, fate).only(which)
 
 
-def unpaired(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: CoverageBlock, clock_ms: IntArray) -> Rows:
+def unpaired(
+    spec: MigrationSpec, specs: Sequence[DimensionSpec], block: CoverageBlock, clock_ms: IntArray, which: BoolArray
+) -> Rows:
     """Return what queries without a pair observe: a challenger's silence is the worst value, any other silence is none."""
-    silent = np.array([arm == "challenger" for arm in block.silent_arm], dtype=bool)
+    weights, usable = weighed(spec, block, which)
+    silent = np.array([arm == "challenger" for arm in block.silent_arm], dtype=bool) & usable
     fate = {name: np.where(silent, SILENT, MISSING) for name in spec.dimensions.on}
-    weights = probabilities(block, spec.unit.by)
     nothing = np.full(len(silent), np.nan)
     blocks = []
     for hypothesis in specs:
         accept = _worst_where_silent(spec, hypothesis, fate[hypothesis.dimension], nothing.copy())
         blocks.append(encode_block(hypothesis, accept, nothing, weights))
-    return _rows(block, clock_ms, tuple(blocks), fate)
+    return _rows(block, clock_ms, tuple(blocks), fate).only(which)
 
 
 def _rows(block: QualityBlock | CoverageBlock, clock_ms: IntArray, blocks: tuple[Block, ...], fate: dict[str, IntArray]) -> Rows:
@@ -104,14 +116,20 @@ def _fates(columns: DimensionColumns | None, n: int) -> IntArray:
     if columns is None:
         return np.full(n, MISSING, dtype=np.int64)
     fate = np.array([_STATES[state] for state in columns.state], dtype=np.int64)
+    absent = np.array([c is None for c in columns.challenger], dtype=bool)
+    fate = np.where((fate == SCORED) & absent, MISSING, fate)  # whatever is said of it: without a value nothing was scored
     alone = np.array(
         [i is not None and c is None for i, c in zip(columns.incumbent, columns.challenger, strict=True)], dtype=bool
     )
     return np.where((fate == MISSING) & alone, SILENT, fate)
 
 
-def _encoded(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock, fate: IntArray, weights: FloatArray) -> Block:
-    own = _fates(block.dimensions.get(hypothesis.name), len(fate)) if hypothesis.name.startswith("safety.") else fate
+def _encoded(
+    spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock, fate: IntArray, weights: FloatArray, usable: BoolArray
+) -> Block:
+    own = fate
+    if hypothesis.name.startswith("safety."):
+        own = np.where(usable, _fates(block.dimensions.get(hypothesis.name), len(fate)), MISSING)
     challenger, incumbent = _arms(spec, hypothesis, block)
     accept, worse = _values(hypothesis, challenger, incumbent)
     unseen = own != SCORED
@@ -130,7 +148,10 @@ def _arms(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock) -
     if hypothesis.name == "latency.median" and spec.dimensions.latency and spec.dimensions.latency.median_sla_ms:
         limit = spec.dimensions.latency.median_sla_ms
         pair = (block.challenger, block.incumbent)
-        slow = [[float(ms > limit or s != "ok") for ms, s in zip(arm.service_ms, arm.status, strict=True)] for arm in pair]
+        slow = [
+            [float(ms > limit or s in ("error", "timeout")) for ms, s in zip(arm.service_ms, arm.status, strict=True)]
+            for arm in pair
+        ]
         return np.array(slow[0]), np.array(slow[1])
     columns = block.dimensions.get(hypothesis.name)
     if columns is None:

@@ -204,7 +204,7 @@ def rules(paths: Paths, *, approved: bool = False) -> list[Rule]:
     if paths.watch:
         found.append(Rule("alarm", worse, np.logical_or.reduce(list(paths.watch.values()))))
     if state.retreated:
-        return [*found, Rule("returned", phases.before(state.spec, state.phase), paths.n_seen > 0)]
+        return [*found, Rule("returned", phases.before(state.spec, state.phase), _returned(paths))]
     onward = phases.following(state.spec, state.phase)
     found.append(Rule("accepted" if state.phase == phases.SHADOW else "watched", onward, advance(paths, approved)))
     if state.phase == phases.SHADOW:
@@ -214,8 +214,14 @@ def rules(paths: Paths, *, approved: bool = False) -> list[Rule]:
     return found
 
 
+def _returned(paths: Paths) -> BoolArray:
+    """Return where evidence is back after a retreat: a larger share, so a pause or a hold stops it."""
+    stopped = paths.state.paused or bool(paths.state.held)
+    return np.asarray((paths.n_seen > 0) & (not stopped))
+
+
 def advance(paths: Paths, approved: bool) -> BoolArray:
-    """Return where every condition of the next phase holds."""
+    """Return where every condition of the next phase holds; after a silence nothing goes on before the first observation."""
     state = paths.state
     unapproved = not approved and phases.needs_approval(state.spec, phases.following(state.spec, state.phase))
     if state.paused or state.held or unapproved:
@@ -224,7 +230,8 @@ def advance(paths: Paths, approved: bool) -> BoolArray:
         enough = paths.accepted
     else:
         enough = np.asarray(paths.n_phase >= phases.observations(state.spec, state.phase))
-    return np.asarray(enough & paths.long_enough & paths.covered)
+    heard = (paths.n_seen > 0) | (not state.silent)
+    return np.asarray(enough & paths.long_enough & paths.covered & heard)
 
 
 def first(found: list[Rule]) -> tuple[int, Rule] | None:
@@ -243,6 +250,7 @@ def waiting_for(state: MigrationState) -> str:
     reasons = [f"data: {state.held}"] if state.held else []
     reasons += ["resume: the migration is paused"] if state.paused else []
     reasons += ["evidence to return: nothing came for longer than missing.retreat_after"] if state.retreated else []
+    reasons += ["evidence: none came for longer than missing.hold_after"] if state.silent and not state.retreated else []
     reasons += _evidence_wanted(state)
     if not reasons and phases.needs_approval(state.spec, phases.following(state.spec, state.phase)):
         reasons.append(f"an operator's approve of {phases.following(state.spec, state.phase)}")

@@ -15,7 +15,6 @@ or 5 (what must not be skipped); after all but 4 it is to be started again.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -40,7 +39,7 @@ from dualgate.schemas.topics import DEAD_LETTERS, DECISIONS, EVIDENCE, LEDGER, M
 log = logging.getLogger(__name__)
 
 IDLE_S = 120.0
-HEAL_S, PATIENCE_S, TICK_S, STOP_S = 0.5, 1.0, 2.0, 20.0
+HEAL_S, PATIENCE_S, TICK_S, STOP_S = 0.5, 1.0, 2.0, 8.0
 # The table is read whole at each start: kept short by compacting early and often. It acts where Faust creates the topic.
 COMPACTION = {
     "segment.ms": "10000",
@@ -80,30 +79,36 @@ async def _until_stopped(settings: Settings, folder: str) -> None:
     gate = Gate(settings, folder, faults(os.environ.get(VARIABLE)))
     log.warning("gate starts: %s, ledger %s", settings.bootstrap_servers, gate.ledger)
     gate.app.finalize()
-    starting = asyncio.ensure_future(gate.app.start())
-    asked, crashed = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(gate.app.wait_until_stopped())
-    await asyncio.wait({asked, crashed, *_unless_good(starting)}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (asked, crashed, starting):
+    tasks = [asyncio.ensure_future(each) for each in (stop.wait(), gate.app.wait_until_stopped(), _started(gate.app))]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
         task.cancel()
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(gate.app.stop(), STOP_S)
+    stopping = asyncio.ensure_future(gate.app.stop())
+    await asyncio.wait({stopping}, timeout=STOP_S)
     if not stop.is_set():
-        raise TransientError(f"the gate's Kafka client has failed: {gate.app.crash_reason!r}")
+        _fail(gate, stopping.done())
     log.warning("gate stops: applied ledger offset %d", gate.book.applied if gate.book else -1)
+    if not stopping.done():
+        end(
+            0, f"Kafka's client has not stopped within {STOP_S:.0f} s; what was applied is in the table: the gate ends without it"
+        )
 
 
-def _unless_good(starting: "asyncio.Future[Any]") -> list["asyncio.Future[Any]"]:
-    """A start that fails ends the process; one that succeeds does not."""
-
-    async def failed() -> None:
-        try:
-            await starting
-        except Exception:
-            log.exception("the gate could not start")
-            return
+async def _started(app: faust.App) -> None:
+    """Start; return only where that fails."""
+    try:
+        await app.start()
+    except Exception:
+        log.exception("the gate could not start")
+    else:
         await asyncio.Event().wait()
 
-    return [asyncio.ensure_future(failed())]
+
+def _fail(gate: "Gate", stopped: bool) -> NoReturn:
+    words = f"the gate's Kafka client has failed: {gate.app.crash_reason!r}"
+    if not stopped:
+        end(1, words)
+    raise TransientError(words)
 
 
 class Gate:

@@ -8,8 +8,6 @@ import typer
 from rich.console import Console
 
 from dualgate.cli.output import Json, emit
-from dualgate.gate.admission import runnable
-from dualgate.gate.hypotheses import hypotheses
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.grants import load_grants
 from dualgate.schemas.migration import MigrationConfig, MigrationSpec, load_migration
@@ -91,6 +89,9 @@ def remarks(config: MigrationConfig) -> list[str]:
 
 def _refused(config: MigrationConfig) -> list[str]:
     """Return why the gate would refuse to start this, where it would."""
+    from dualgate.gate.admission import runnable
+    from dualgate.gate.hypotheses import hypotheses
+
     try:
         runnable(config.spec)
         hypotheses(config.spec)

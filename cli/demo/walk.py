@@ -151,11 +151,9 @@ def _tell(console: Console, out: Path, document: dict[str, Any]) -> None:
     tone = {0: "bold green", 3: "bold red", 4: "bold yellow"}[EXIT_CODES[document["verdict"]]]
     console.print(f"\n{document['verdict'].replace('_', ' ').upper()}", style=tone, markup=False)
     console.print(document["sentence"], markup=False)
-    for reason in document["reasons"]:
-        console.print(
-            f"{reason['n_pairs']:>8,}  {move_words(reason['from_phase'], reason['to_phase'], reason['rule'])}: {reason['reason']}",
-            markup=False,
-        )
+    for each in document["reasons"]:
+        move = move_words(each["from_phase"], each["to_phase"], each["rule"])
+        console.print(f"{each['n_pairs']:>8,}  {move}: {each['reason']}", markup=False)
     n, seconds, rate = document["n_scored"], document["seconds"], document["pairs_per_second"]
     console.print(
         f"{n:,} pairs in {seconds:.1f} s ({rate:,.0f} pairs/s through Kafka, pairing, scoring and the gate)", markup=False

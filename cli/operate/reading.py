@@ -121,4 +121,5 @@ def _config(settings: Settings) -> dict[str, Any]:
         "auto.offset.reset": "error",
         "enable.partition.eof": True,
         "fetch.wait.max.ms": 100,
+        "log_level": 2,
     }

@@ -132,7 +132,8 @@ def answer_in(found: Iterable[Found], command_id: str, codec: Codec) -> Decision
 def _publish(command: Command, settings: Settings, codec: Codec) -> tuple[int, int]:
     """Write to the ledger and return the place; TransientError where the broker does not take it in time."""
     told: list[tuple[Any, Any]] = []
-    config = producer_config(settings, settings.name("operate")) | {"message.timeout.ms": int(DELIVERY_S * 1000), "linger.ms": 0}
+    own = {"message.timeout.ms": int(DELIVERY_S * 1000), "linger.ms": 0, "log_level": 2}  # errors are told by us, once
+    config = producer_config(settings, settings.name("operate")) | own
     producer = Producer(config)
     producer.produce(
         settings.topic_prefix + LEDGER,

@@ -84,6 +84,8 @@ def remarks(config: MigrationConfig) -> list[str]:
         said.append("scoring.grants is missing: who may read what is not checked")
     if spec.scoring.golden and not spec.scoring.database:
         said.append("scoring.database is missing: answers are compared by their recorded results only")
+    if "error_budget" in spec.model_fields_set:
+        said.append("error_budget is read but not applied by this release: CUSUM, e-SR and the degradation test watch instead")
     return said
 
 

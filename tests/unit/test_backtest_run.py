@@ -42,9 +42,7 @@ def log_of(folder: Path, slow: Sequence[bool], composed: str = "") -> Path:
     return folder / "log.jsonl"
 
 
-def run(
-    folder: Path, capsys: pytest.CaptureFixture[str], log: Path, more: str = "", *words: str
-) -> tuple[int, dict[str, Any], str]:
+def run(folder: Path, capsys: pytest.CaptureFixture[str], log: Path, *words: str) -> tuple[int, dict[str, Any], str]:
     """Run `dualgate backtest --json` and return its exit code, its document, and what it said on stderr."""
     (folder / "migration.yaml").write_text(MIGRATION)
     with pytest.raises(SystemExit) as ended:

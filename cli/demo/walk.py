@@ -2,8 +2,10 @@
 
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from dualgate.sinks.report.words import move_words
 PARTITIONS = 4
 WORKERS = ("pairing", "scoring", "gate", "router")
 POLL_S = 0.2
-START_S = 60.0
+START_S = 180.0
 QUIET_S = 30.0
 
 
@@ -52,14 +54,17 @@ def walk(out: Path, seed: int, json: bool) -> int:
 
 
 def _run(out: Path, seed: int) -> dict[str, Any]:
-    made = sample(out / "workload", seed, say)
+    making = _in_background(lambda: sample(out / "workload", seed, say))
     logs, archive = _emptied(out / "logs"), _emptied(out / "archive")
-    config = load_migration(made.migration)
     with LocalBroker(progress=say) as broker:
         say(f"Apache Kafka runs on {broker.bootstrap_servers}")
         create_topics(broker.bootstrap_servers, "", PARTITIONS)
         with Crew(logs, _environment(broker.bootstrap_servers)) as crew, Watch(broker.bootstrap_servers, PARTITIONS) as watch:
-            _start(crew, watch, broker, made, config.spec.migration, archive)
+            _start_workers(crew, archive)
+            _until(making.done, crew, broker, "the sample workload")
+            made = making.result()
+            config = load_migration(made.migration)
+            _start_migration(crew, watch, broker, made, config.spec.migration)
             seconds = _follow(crew, watch, broker, Screen(config.spec, made.n_queries), made)
             crew.finish(*WORKERS)
             crew.finish("archive")
@@ -71,12 +76,15 @@ def _run(out: Path, seed: int) -> dict[str, Any]:
     return document
 
 
-def _start(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migration_id: str, archive: Path) -> None:
-    """Start the processes and the migration, and wait until the gate has accepted it."""
+def _start_workers(crew: Crew, archive: Path) -> None:
     for kind in ("pairing", "scoring", "gate"):
         crew.start(kind, "worker", kind)
-    crew.start("router", "router", migration_id, "--router-id", "demo")
     crew.start("archive", "archive", "--out", str(archive))
+
+
+def _start_migration(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migration_id: str) -> None:
+    """Start the router and the migration, and wait until the gate has accepted it."""
+    crew.start("router", "router", migration_id, "--router-id", "demo")
     crew.start("start", "start", str(made.migration), "--reason", "demo", errand=True)
     say(f"started {', '.join((*WORKERS, 'archive'))}, each a process of its own; their logs are beside the archive")
     _until(lambda: crew.done("start") and bool(watch.poll(POLL_S).decisions), crew, broker, "the gate to accept the migration")
@@ -109,12 +117,27 @@ def _over(seen: Seen, replayed: bool, n_queries: int) -> bool:
     return replayed and seen.final and seen.obeyed and seen.n_paired + seen.n_unpaired >= n_queries
 
 
+def _in_background(make: Callable[[], Sample]) -> Future[Sample]:
+    """Make the sample while the processes start; a thread that is left behind ends with this process."""
+    made: Future[Sample] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=work, name="sample", daemon=True).start()
+    return made
+
+
 def _until(condition: Callable[[], bool], crew: Crew, broker: LocalBroker, what: str) -> None:
     deadline = time.monotonic() + START_S
     while not condition():
         _alive(crew, broker)
         if time.monotonic() > deadline:
             raise TransientError(f"waited {START_S:.0f} s in vain for {what}; see the logs")
+        time.sleep(POLL_S / 4)
 
 
 def _alive(crew: Crew, broker: LocalBroker) -> None:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    OffsetSpec,
     ResourceType,
     TopicMetadata,
 )
@@ -142,7 +143,10 @@ def _configs(admin: AdminClient, names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _wait_until_visible(admin: AdminClient, expected: Mapping[str, int]) -> None:
-    """A topic is created when the controller says so; clients may use it when the broker knows its leaders."""
+    """A topic is created when the controller says so; clients may use it when its leaders answer as such.
+
+    Metadata names a leader a moment before that broker takes itself for one, and refuses with "not leader" until then.
+    """
     deadline = time.monotonic() + VISIBLE_TIMEOUT_S
     while waiting := [name for name, count in expected.items() if not _has_leaders(admin, name, count)]:
         if time.monotonic() > deadline:
@@ -152,4 +156,15 @@ def _wait_until_visible(admin: AdminClient, expected: Mapping[str, int]) -> None
 
 def _has_leaders(admin: AdminClient, name: str, count: int) -> bool:
     found = admin.list_topics(name, timeout=REACH_TIMEOUT_S).topics[name].partitions
-    return len(found) == count and all(partition.leader >= 0 for partition in found.values())
+    led = len(found) == count and all(partition.leader >= 0 for partition in found.values())
+    return led and _leaders_answer(admin, name, count)
+
+
+def _leaders_answer(admin: AdminClient, name: str, count: int) -> bool:
+    wanted = {TopicPartition(name, i): OffsetSpec.latest() for i in range(count)}
+    try:
+        for future in admin.list_offsets(wanted, request_timeout=REACH_TIMEOUT_S).values():
+            future.result()
+    except KafkaException:
+        return False
+    return True

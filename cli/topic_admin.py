@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (
@@ -161,7 +162,8 @@ def _has_leaders(admin: AdminClient, name: str, count: int) -> bool:
 
 
 def _leaders_answer(admin: AdminClient, name: str, count: int) -> bool:
-    wanted = {TopicPartition(name, i): OffsetSpec.latest() for i in range(count)}
+    latest: Any = OffsetSpec.latest  # untyped in the client library
+    wanted = {TopicPartition(name, i): latest() for i in range(count)}
     try:
         for future in admin.list_offsets(wanted, request_timeout=REACH_TIMEOUT_S).values():
             future.result()

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.ledgers import EASY, GOOD, HEAD, SHORT, VALUES, Ledger, Pair, coverage, quality
 
 from dualgate.schemas.errors import RecordError
+from support.ledgers import EASY, GOOD, HEAD, SHORT, VALUES, Ledger, Pair, coverage, quality
 
 HOUR_MS = 3_600_000
 

@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 
 # A suite is a folder of tests with something in it; a benchmark is a module.
 SUITES := $(foreach s,unit property contract statistical integration e2e,$(if $(wildcard tests/$(s)/test_*.py),$(s)))
-BENCHMARKS := $(filter-out _%,$(notdir $(basename $(wildcard benchmarks/*.py))))
+BENCHMARKS := $(notdir $(basename $(shell grep -l "^def main" benchmarks/*.py)))
 PARTS := lint types $(if $(wildcard cli/demo.py cli/demo),demo) $(SUITES)
 
 # $(call timed,words,command): run the command and say how long it took, whether it fails or not.

@@ -57,6 +57,8 @@ def test_a_design_that_breaks_the_cap_is_refused() -> None:
 
 
 def test_a_design_that_cannot_be_tested_names_its_key() -> None:
-    """A planned rate of zero has no likelihood ratio: refused with the dimension's name and both numbers."""
-    with pytest.raises(ConfigError, match=r"dimensions\.latency: design 0\.0 and null 0\.02"):
-        hypotheses(_spec(dimensions={"latency": {"design": 0.0}}))
+    """A planned gain of the whole range has no law: refused with the dimension's name and both numbers."""
+    with pytest.raises(
+        ConfigError, match=r"dimensions\.correctness: null 0\.0 and design 1\.0, accepted: -1 < null < design < 1"
+    ):
+        hypotheses(_spec(dimensions={"correctness": {"design": 1.0}}))

@@ -73,8 +73,8 @@ def _stay(broker: LocalBroker) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-    say("Ctrl-C stops it")
     try:
+        say("Ctrl-C stops it")  # who reads it may press it before the next line runs
         code = broker.wait()
     except KeyboardInterrupt:
         say("stopping")

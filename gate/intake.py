@@ -22,8 +22,11 @@ from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
 Encode = Callable[[Sequence[DimensionSpec]], Rows]
 
 
-def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At) -> Decided:
-    """Apply the rows of a block that are new and this migration's; the others are counted by what they are."""
+def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, snapshots: bool = True) -> Decided:
+    """Apply the rows of a block that are new and this migration's; the others are counted by what they are.
+
+    Without `snapshots` only decisions are told of: snapshots change no decision, and cost most of the time of a block.
+    """
     n = len(block.offset)
     if (block.epoch, block.config_hash) != (state.migration.epoch, state.migration.config_hash):
         return replace(state, counters=counted(state.counters, {"other_version": n})), []
@@ -38,7 +41,7 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At) -> 
     state = replace(state, counters=counted(state.counters, more))
     if isinstance(block, QualityBlock):
         state = replace(state, scorer_versions=dict(sorted(block.scorer_versions.items())))
-    state, outputs = _fold(state, _encoder(state, block, clock_ms, which), at)
+    state, outputs = _fold(state, _encoder(state, block, clock_ms, which), at, snapshots)
     return _read(state, name, source, block, clock_ms, at), outputs
 
 
@@ -119,7 +122,7 @@ def _encoder(state: MigrationState, block: QualityBlock | CoverageBlock, clock_m
     return encode
 
 
-def _fold(state: MigrationState, encode: Encode, at: At) -> Decided:
+def _fold(state: MigrationState, encode: Encode, at: At, snapshots: bool) -> Decided:
     """Apply units one segment after the other: up to the next decision or snapshot."""
     outputs: list[Output] = []
     start, specs = 0, state.specs
@@ -127,7 +130,7 @@ def _fold(state: MigrationState, encode: Encode, at: At) -> Decided:
     while start < len(rows):
         if not state.active:
             return replace(state, counters=counted(state.counters, {"after_end": len(rows) - start})), outputs
-        state, taken, decided = _segment(state, rows.part(start, len(rows)), at)
+        state, taken, decided = _segment(state, rows.part(start, len(rows)), at, snapshots)
         outputs += decided
         start += taken
         if state.specs is not specs:
@@ -136,9 +139,10 @@ def _fold(state: MigrationState, encode: Encode, at: At) -> Decided:
     return state, outputs
 
 
-def _segment(state: MigrationState, rows: Rows, at: At) -> tuple[MigrationState, int, list[Output]]:
+def _segment(state: MigrationState, rows: Rows, at: At, snapshots: bool) -> tuple[MigrationState, int, list[Output]]:
     """Apply units of one phase up to a decision, a snapshot or the end; return how many rows that took."""
-    inside = np.flatnonzero(_in_phase(state, rows))[: SNAPSHOT_UNITS - state.n_units % SNAPSHOT_UNITS]
+    most = SNAPSHOT_UNITS - state.n_units % SNAPSHOT_UNITS if snapshots else len(rows)
+    inside = np.flatnonzero(_in_phase(state, rows))[:most]
     if not len(inside):
         return replace(state, counters=counted(state.counters, {"off_phase": len(rows)})), len(rows), []
     mask = np.zeros(len(rows), dtype=bool)
@@ -157,7 +161,7 @@ def _segment(state: MigrationState, rows: Rows, at: At) -> tuple[MigrationState,
     if hit:
         state, outputs = transition(state, hit[1].name, hit[1].to_phase, place)
         return state, taken, outputs
-    if state.n_units % SNAPSHOT_UNITS:
+    if state.n_units % SNAPSHOT_UNITS or not snapshots:
         return state, taken, []
     told = Output(EVIDENCE, state.migration_id, snapshot(state, at.partition, at.offset, place.row))
     return state, taken, [told]

@@ -7,8 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dualgate.gate.fold import At, Output
+from dualgate.gate.intake import take
 from dualgate.gate.phases import TERMINAL
 from dualgate.gate.state import MigrationState
+from dualgate.schemas.records import EvidenceRecord
 from support.ledgers import EASY, GOOD, HEAD, MISSING, SHORT, SILENT, Ledger, mixed, quality
 
 
@@ -30,6 +33,27 @@ def test_block_cuts_change_nothing(seed: int, cuts: list[int]) -> None:
     assert [(d.rule, d.n_pairs, d.reason, d.dimensions) for d in cut.decisions] == [
         (d.rule, d.n_pairs, d.reason, d.dimensions) for d in whole.decisions
     ]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_decisions_do_not_depend_on_snapshots(seed: int) -> None:
+    """Taken in without snapshots, a block leads to the same state and to the same decisions in the same order."""
+    rng = np.random.default_rng(seed)
+    ledger = Ledger.started()
+    assert ledger.state is not None
+    block = quality([GOOD] * 150 + mixed(rng, 250), 0, ledger.identity).quality
+    assert block is not None
+    at = At(0, 1, ledger.time_ms)
+    told, quiet = take(ledger.state, block, at), take(ledger.state, block, at, snapshots=False)
+    assert quiet[0] == told[0]
+    assert _decisions(quiet[1]) == _decisions(told[1])
+    assert len(quiet[1]) < len(told[1])
+
+
+def _decisions(outputs: list[Output]) -> list[Output]:
+    """Leave out the snapshots."""
+    return [o for o in outputs if not (isinstance(o.record, EvidenceRecord) and o.record.snapshot is not None)]
 
 
 @settings(max_examples=40, deadline=None)

@@ -59,8 +59,16 @@ Decided = tuple[MigrationState, list[Output]]
 
 def enter(state: MigrationState, phase: str, cause: Cause, place: Place) -> Decided:
     """Enter a phase: a new routing command with the next sequence, its decision record and a snapshot."""
-    before = state.phase
-    entered = replace(
+    share = phases.live_share(state.spec, phase)
+    commanded, outputs = command(entered(state, phase), share, cause, place, state.phase)
+    if commanded.migration.active != state.migration.active:
+        outputs.insert(0, Output(MIGRATIONS, state.migration_id, commanded.migration))
+    return commanded, outputs
+
+
+def entered(state: MigrationState, phase: str) -> MigrationState:
+    """Return the state at the beginning of a phase, before its command."""
+    return replace(
         state,
         phase=phase,
         n_phase=0,
@@ -70,11 +78,6 @@ def enter(state: MigrationState, phase: str, cause: Cause, place: Place) -> Deci
         counters={name: n for name, n in state.counters.items() if not name.startswith(PHASE)},
         migration=replace(state.migration, active=phase not in phases.TERMINAL),
     )
-    share = phases.live_share(state.spec, phase)
-    commanded, outputs = command(entered, share, cause, place, before)
-    if commanded.migration.active != state.migration.active:
-        outputs.insert(0, Output(MIGRATIONS, state.migration_id, commanded.migration))
-    return commanded, outputs
 
 
 def command(state: MigrationState, share: float, cause: Cause, place: Place, before: str | None = None) -> Decided:

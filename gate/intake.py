@@ -11,11 +11,12 @@ from dualgate.gate.decide import At, Cause, Decided, Output, Place, enter, recor
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
 from dualgate.gate.observations import Rows, scored, units, unpaired
 from dualgate.gate.reasons import reason
-from dualgate.gate.rules import LATELY_MS, Paths, along, first, now, rules, tally
+from dualgate.gate.rules import LATELY_MS, Paths, now
 from dualgate.gate.state import MigrationState, Source, counted
-from dualgate.gate.stats import DimensionSpec, Trace, update_many
+from dualgate.gate.stats import DimensionSpec
 from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
+from dualgate.gate.walk import walk
 from dualgate.schemas.records import CoverageBlock, DimensionStatus, QualityBlock
 from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
 
@@ -148,18 +149,12 @@ def _segment(state: MigrationState, rows: Rows, at: At, snapshots: bool) -> tupl
     mask = np.zeros(len(rows), dtype=bool)
     mask[inside] = True
     here = rows.only(mask)
-    traces = [
-        update_many(s, d, b, counted=state.phase != phases.CALIBRATING)
-        for s, d, b in zip(state.specs, state.dims, here.blocks, strict=True)
-    ]
-    paths = along(state, here, traces)
-    hit = first(rules(paths))
-    n = hit[0] + 1 if hit else len(here)
+    state, n, fired = walk(state, here)
     taken = int(inside[n - 1]) + 1
-    state = _advanced(state, here.part(0, n), traces, paths, taken - n)
+    state = replace(state, counters=counted(state.counters, {"off_phase": taken - n}))
     place = Place(at, int(here.row[n - 1]))
-    if hit:
-        state, outputs = transition(state, hit[1].name, hit[1].to_phase, place)
+    if fired:
+        state, outputs = transition(state, fired.name, fired.to_phase, place)
         return state, taken, outputs
     if state.n_units % SNAPSHOT_UNITS or not snapshots:
         return state, taken, []
@@ -172,39 +167,6 @@ def _in_phase(state: MigrationState, rows: Rows) -> BoolArray:
     if state.spec.mode == "replay" or not phases.is_live(state.phase):
         return np.ones(len(rows), dtype=bool)
     return np.asarray((rows.sequence >= state.phase_sequence) & (rows.sequence <= state.last_command.sequence))
-
-
-def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Paths, skipped: int) -> MigrationState:
-    """Return the state after these units."""
-    n, calibrating = len(rows), state.phase == phases.CALIBRATING
-    clock = int(rows.clock_ms[-1])
-    began = int(rows.clock_ms[0]) if state.phase_began_ms is None else state.phase_began_ms
-    decided = state.decided_at if calibrating else _decided(state, paths, n)
-    if paths.n_seen[n - 1]:
-        state = replace(state, last_evidence_ms=state.ledger_clock_ms, silent=False)
-    return replace(
-        state,
-        dims=tuple(trace.state_at(n) for trace in traces),
-        monitors=monitors.advanced(state.monitors, state.specs, rows),
-        n_units=state.n_units + n,
-        n_phase=int(paths.n_phase[n - 1]),
-        n_counted=state.n_counted if calibrating else state.n_counted + n,
-        evidence_clock_ms=clock if clock >= 0 else state.evidence_clock_ms,
-        phase_began_ms=began if began >= 0 else None,
-        counters=counted(state.counters, tally(state, rows) | {"off_phase": skipped, "units": n}),
-        decided_at=decided,
-    )
-
-
-def _decided(state: MigrationState, paths: Paths, n: int) -> dict[str, int]:
-    """Note the first unit at which each dimension's own condition held: claimed by its evidence, or shown futile."""
-    found = dict(state.decided_at)
-    for i, name in enumerate(state.on):
-        own = [j for j, s in enumerate(state.specs) if s.dimension == name]
-        holds = paths.claimed[i, :n] | paths.futile[own, :n].any(axis=0)
-        if name not in found and holds.any():
-            found[name] = state.n_units + int(np.argmax(holds)) + 1
-    return dict(sorted(found.items()))
 
 
 def transition(state: MigrationState, rule: str, to_phase: str, place: Place) -> Decided:

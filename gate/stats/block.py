@@ -172,9 +172,9 @@ def _count(counts: Counts, codes: IntArray, thousandths: IntArray) -> Counts:
     if not len(codes):
         return counts
     if (thousandths == thousandths[0]).all():
-        times = np.bincount(codes + 1)[1:]
         sampled = int(thousandths[0])
-        return add_counts(counts, {(int(c), sampled): int(times[c]) for c in np.flatnonzero(times)})
+        times = np.bincount(codes + 1)[1:].tolist()
+        return add_counts(counts, {(code, sampled): n for code, n in enumerate(times) if n})
     seen = codes != MISSING
     keys, times = np.unique(codes[seen] * (_FULL + 1) + thousandths[seen], return_counts=True)
     return add_counts(counts, {divmod(int(k), _FULL + 1): int(n) for k, n in zip(keys, times, strict=True)})

@@ -7,6 +7,7 @@ no machine's exp or log takes part in a decision. Functions take log e-values of
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from dualgate.gate.stats.multiplicity import ALARM_METHODS, GATE_METHODS, BoolAr
 BOUNDARIES = ("ville", "wald")
 
 
+@lru_cache(maxsize=1024)
 def log_threshold(alpha: float, k: int = 1) -> float:
     """Return log(k / alpha), rounded up to 1e-6: Ville's boundary at level alpha / k."""
     check_level("alpha", alpha)
@@ -26,6 +28,7 @@ def log_threshold(alpha: float, k: int = 1) -> float:
     return log_micro(Decimal(k) / exact(alpha)) / MICRO
 
 
+@lru_cache(maxsize=1024)
 def accept_threshold(alpha: float, beta: float, k: int = 1, boundary: str = "ville") -> float:
     """Return A of level alpha / k: log(k / alpha), or Wald's log(k (1 - beta) / alpha), which only bounds alpha / (1 - beta)."""
     check_level("beta", beta)

@@ -37,7 +37,7 @@ def main() -> None:
     flags = dict.fromkeys(KEYS, "incumbent")
     ours = _each("dualgate", router.route)
     shadow = _each("dualgate shadow", lambda key: router.shadow(key, "rare"))
-    bare = _each("bare hash", lambda key: hashlib.blake2b(key.encode(), digest_size=8).digest())
+    bare = _each("bare hash", lambda key: hashlib.sha256(key.encode()).digest())
     flag = _each("dictionary", flags.get)
     report([ours, shadow, bare, flag], [ratio("dualgate over bare hash", ours, bare)], __doc__ or "")
 

@@ -264,7 +264,7 @@ class Gate:
         book = self._settled()
         if book is None or self._claimed_at is None or book.applied < self._claimed_at or not self._places():
             return
-        for state in [state for state in book.states() if state.active]:
+        for state in [state for state in book.states() if state.timed]:
             entry = LedgerEntry(tick=Tick(migration_id=state.migration_id, issued_at_ms=_now_ms()))
             try:
                 await (await self._send(LEDGER, state.migration_id, entry))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from dualgate.gate import phases
+from dualgate.gate import phases, withdrawal
 from dualgate.gate.admission import admit
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record, refused
 from dualgate.gate.intake import transition
@@ -79,6 +79,7 @@ def _begin(state: MigrationState | None, order: Command, config: str, at: At) ->
         last_evidence_ms=at.time_ms,
         commands=(order.command_id,) if state is None else state.commands,
         routers={} if state is None else state.routers,
+        withdrawal=None if state is None else withdrawal.begun(state, 0.0, at.time_ms),
     )
     words = f"epoch {epoch} of {spec.incumbent} → {spec.challenger} begins, configuration {migration.config_hash}"
     before = None if state is None else state.phase

@@ -7,6 +7,7 @@ from typing import Any
 from dualgate.gate import phases
 from dualgate.gate.evidence import dimensions, snapshot
 from dualgate.gate.state import PHASE, MigrationState
+from dualgate.gate.withdrawal import begun
 from dualgate.schemas.records import (
     Command,
     DecisionKind,
@@ -102,7 +103,8 @@ def command(state: MigrationState, share: float, cause: Cause, place: Place, bef
         ledger_offset=place.at.offset,
         ledger_row=place.row,
     )
-    told, outputs = record(replace(state, last_command=routing), cause, place, before, routing)
+    gone = begun(state, share, place.at.time_ms)
+    told, outputs = record(replace(state, last_command=routing, withdrawal=gone), cause, place, before, routing)
     return told, [Output(DECISIONS, state.migration_id, routing), *outputs]
 
 

@@ -13,6 +13,7 @@ from dualgate.gate.stats import (
     rank_thresholds,
 )
 from dualgate.gate.stats.interval import Interval
+from dualgate.gate.withdrawal import told
 from dualgate.schemas.dimensions import DIMENSIONS
 from dualgate.schemas.records import DimensionEvidence, DimensionStatus, EvidenceRecord, EvidenceSnapshot
 
@@ -22,15 +23,15 @@ SNAPSHOT_UNITS = 100
 
 def dimensions(state: MigrationState) -> dict[str, DimensionEvidence]:
     """Return the evidence of all four dimensions; one that is off says so."""
-    told = {name: _off() for name in DIMENSIONS}
+    found = {name: _off() for name in DIMENSIONS}
     paths, errors = now(state), state.spec.errors
     current = paths.by_dimension[:, 0]
     thresholds = rank_thresholds(current, errors.promote, errors.gate, errors.miss, errors.boundary)
     enough = state.n_counted >= state.plan.min_pairs
     for i, name in enumerate(state.on):
         claimed = bool(paths.claimed[i, 0]) and enough
-        told[name] = _dimension(state, name, float(current[i]), float(thresholds[i]), claimed)
-    return told
+        found[name] = _dimension(state, name, float(current[i]), float(thresholds[i]), claimed)
+    return found
 
 
 def _off() -> DimensionEvidence:
@@ -99,5 +100,6 @@ def snapshot(state: MigrationState, partition: int, offset: int, row: int | None
             waiting_for=waiting_for(state),
             dimensions=dimensions(state),
             counters=dict(state.counters),
+            routers=told(state),
         )
     )

@@ -10,8 +10,9 @@ from dataclasses import replace
 from dualgate.gate.commands import obey
 from dualgate.gate.decide import At, Output
 from dualgate.gate.intake import take
+from dualgate.gate.routers import acknowledged
 from dualgate.gate.state import MigrationState, counted
-from dualgate.gate.watch import acknowledged, tick
+from dualgate.gate.watch import tick
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import LedgerEntry
 
@@ -63,7 +64,7 @@ def _evidence(state: MigrationState, entry: LedgerEntry, at: At) -> tuple[Migrat
     if entry.tick is not None:
         return tick(state, at)
     if entry.ack is not None:
-        return acknowledged(state, entry.ack, at), []
+        return acknowledged(state, entry.ack, at)
     return replace(state, counters=counted(state.counters, {"labels": 1})), []
 
 

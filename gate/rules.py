@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate import monitors, phases
+from dualgate.gate import monitors, phases, withdrawal
 from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows, observed
 from dualgate.gate.state import PHASE, MigrationState
 from dualgate.gate.stats import (
@@ -245,9 +245,10 @@ def first(found: list[Rule]) -> tuple[int, Rule] | None:
 
 def waiting_for(state: MigrationState) -> str:
     """Return in words, with both numbers, what the next phase waits for."""
+    rolling = [f"routers to let go of the challenger (rolling back): {withdrawal.words(state)}"] if state.withdrawal else []
     if not state.active:
-        return "nothing: " + state.phase
-    reasons = [f"data: {state.held}"] if state.held else []
+        return "; ".join(rolling) or "nothing: " + state.phase
+    reasons = rolling + ([f"data: {state.held}"] if state.held else [])
     reasons += ["resume: the migration is paused"] if state.paused else []
     reasons += ["evidence to return: nothing came for longer than missing.retreat_after"] if state.retreated else []
     reasons += ["evidence: none came for longer than missing.hold_after"] if state.silent and not state.retreated else []

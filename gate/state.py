@@ -12,7 +12,7 @@ from dualgate.schemas.migration import MigrationConfig, MigrationSpec
 from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
-VERSION = 1
+VERSION = 2
 REMEMBERED_COMMANDS = 32
 PHASE = "phase."
 """Begins the names of counters that start anew with each phase."""
@@ -40,11 +40,35 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class RouterSeen:
+    """A router's last acknowledgement: the command that it obeys, the ledger time, and what it routed since the one before."""
+
+    epoch: int
+    sequence: int
+    heard_ms: int
+    incumbent: int = 0
+    challenger: int = 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """The command that it obeys, as commands are ordered."""
+        return self.epoch, self.sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Users are being taken back: since when on the ledger clock, and the lease of the command before (None: for ever)."""
+
+    since_ms: int
+    lease_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationState:
     """One migration at one ledger entry. Counts are units; times are milliseconds.
 
     phase_sequence is the command that began the phase; decided_at the unit at which a dimension's own condition first held;
-    verdicts what a decision has latched; routers (epoch, sequence, ledger time) of each one's last acknowledgement.
+    verdicts what a decision has latched; withdrawal lasts until no router that counts has anybody on the challenger.
     """
 
     config: str
@@ -73,13 +97,19 @@ class MigrationState:
     verdicts: Mapping[str, DimensionStatus] = field(default_factory=dict)
     scorer_versions: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
-    routers: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    routers: Mapping[str, RouterSeen] = field(default_factory=dict)
+    withdrawal: Withdrawal | None = None
     monitors: Mapping[str, Monitored] = field(default_factory=dict)
 
     @property
     def active(self) -> bool:
         """Whether evidence is still gathered and leases are renewed."""
         return self.phase not in phases.TERMINAL
+
+    @property
+    def timed(self) -> bool:
+        """Whether the passing of time can still change anything."""
+        return self.active or (self.withdrawal is not None and self.withdrawal.lease_ms is not None)
 
     @property
     def migration_id(self) -> str:
@@ -108,7 +138,8 @@ class MigrationState:
             "last_command": to_plain(self.last_command),
             "sources": {name: asdict(source) for name, source in self.sources.items()},
             "commands": list(self.commands),
-            "routers": {name: list(seen) for name, seen in self.routers.items()},
+            "routers": {name: asdict(seen) for name, seen in self.routers.items()},
+            "withdrawal": None if self.withdrawal is None else asdict(self.withdrawal),
             "monitors": {name: [spec.to_json(), held.to_json()] for name, (spec, held) in self.monitors.items()},
         }
 
@@ -128,7 +159,8 @@ class MigrationState:
                 "last_command": from_plain(RoutingCommand, plain["last_command"]),
                 "sources": {name: Source(**source) for name, source in plain["sources"].items()},
                 "commands": tuple(plain["commands"]),
-                "routers": {name: (seen[0], seen[1], seen[2]) for name, seen in plain["routers"].items()},
+                "routers": {name: RouterSeen(**seen) for name, seen in plain["routers"].items()},
+                "withdrawal": None if plain["withdrawal"] is None else Withdrawal(**plain["withdrawal"]),
                 "monitors": {
                     name: (MonitorSpec.from_json(spec), MonitorState.from_json(held))
                     for name, (spec, held) in plain["monitors"].items()

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 from dualgate.gate import phases
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, record, renewed
+from dualgate.gate.routers import settled
 from dualgate.gate.state import MigrationState
-from dualgate.schemas.records import RoutingAck
 
 RENEWALS_PER_LEASE = 3
-REMEMBERED_ROUTERS = 64
 
 
 def tick(state: MigrationState, at: At) -> Decided:
-    """Apply a tick."""
+    """Apply a tick; also after its end a migration may wait for routers to let go of the challenger."""
+    state, followed = settled(state, at)
     if not state.active:
-        return state, []
+        return state, followed
     state, outputs = _silence(state, at)
+    outputs = followed + outputs
     lease_ms, issued_ms = state.last_command.lease_ms, state.last_command.issued_at_ms
     if lease_ms is None or at.time_ms - issued_ms < lease_ms // RENEWALS_PER_LEASE:
         return state, outputs
@@ -40,11 +41,3 @@ def _silence(state: MigrationState, at: At) -> Decided:
         state, taken = command(replace(state, retreated=True), 0.0, Cause("retreat", words, "hold"), Place(at))
         outputs = outputs + taken
     return state, outputs
-
-
-def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> MigrationState:
-    """Note which command a router obeys."""
-    seen = {**state.routers, ack.router_id: (ack.epoch, ack.sequence, at.time_ms)}
-    if len(seen) > REMEMBERED_ROUTERS:
-        del seen[min(seen, key=lambda name: seen[name][2])]
-    return replace(state, routers=dict(sorted(seen.items())))

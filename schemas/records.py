@@ -300,6 +300,28 @@ class DimensionEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouterBehind:
+    """A router that does not follow: the command that it obeys, when it was heard, and whom it routed to the challenger since."""
+
+    router_id: str
+    epoch: int
+    sequence: int
+    heard_ms: int
+    challenger: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routers:
+    """How far the routers follow; `behind` names the first of those that do not, `silent` ones are beyond their lease."""
+
+    following: int
+    silent: int
+    n_behind: int
+    behind: list[RouterBehind]
+    rolling_back: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSnapshot:
     """The evidence of a migration, now and then, for plots and status."""
 
@@ -316,6 +338,7 @@ class EvidenceSnapshot:
     waiting_for: str
     dimensions: dict[str, DimensionEvidence]
     counters: dict[str, int]
+    routers: Routers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,9 +58,14 @@ class View:
         return self.snapshot.phase if self.snapshot else ""
 
     @property
+    def rolling_back(self) -> bool:
+        """Tell whether users are taken back and a router has not let go of the challenger yet."""
+        return bool(self.snapshot and self.snapshot.routers and self.snapshot.routers.rolling_back)
+
+    @property
     def terminal(self) -> bool:
-        """Tell whether nothing but an operator can change the phase."""
-        return self.phase.startswith(tuple(VERDICTS))
+        """Tell whether nothing but an operator can change the phase, and every router follows."""
+        return self.phase.startswith(tuple(VERDICTS)) and not self.rolling_back
 
     def lease_left_ms(self, now_ms: int) -> int | None:
         """Return how long routers still obey the command (negative: they serve the incumbent); None where for ever."""
@@ -88,6 +93,8 @@ class View:
             "n_pairs": shot.n_pairs if shot else 0,
             "dimensions": {name: dimension(each) for name, each in shot.dimensions.items()} if shot else {},
             "counters": shot.counters if shot else {},
+            "rolling_back": self.rolling_back,
+            "routers": to_plain(shot.routers) if shot and shot.routers else None,
             "lease_left_ms": self.lease_left_ms(now_ms),
             "last_decision": None if last is None else brief(last),
             "last_update_ms": self.heard_ms,

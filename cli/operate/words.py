@@ -27,10 +27,14 @@ def headline(document: Document) -> str:
     """Return phase and share in one line."""
     if document["phase"] is None:
         return f"{document['migration_id']}: not accepted by any gate"
-    paused = ", PAUSED" if document["paused"] else ""
+    flags = _flags(document, ", PAUSED", ", rolling back")
     share = f"challenger serves {document['live_share']:.0%}"
     where = f"epoch {document['epoch']}, sequence {document['sequence']}, {document['n_pairs']:,} pairs"
-    return f"{document['migration_id']}: {document['phase']}{paused}, {share} ({where})"
+    return f"{document['migration_id']}: {document['phase']}{flags}, {share} ({where})"
+
+
+def _flags(document: Document, paused: str, rolling_back: str) -> str:
+    return (paused if document["paused"] else "") + (rolling_back if document["rolling_back"] else "")
 
 
 def status_lines(document: Document) -> list[str]:
@@ -40,6 +44,8 @@ def status_lines(document: Document) -> list[str]:
         lines.append(f"{document['incumbent']} → {document['challenger']}, configuration {document['config_hash']}")
     if document["waiting_for"]:
         lines.append(f"waiting for {document['waiting_for']}")
+    if document["routers"]:
+        lines.append(routers(document["routers"]))
     if off := [name for name, each in document["dimensions"].items() if each["status"] == "off"]:
         lines.append(f"not measured at all (off in the migration file): {', '.join(off)}")
     lines.append(f"last update {age(document['age_ms'])} ago{lease(document['lease_left_ms'])}")
@@ -55,6 +61,14 @@ def lease(left_ms: int | None) -> str:
     if left_ms < 0:
         return f"; the lease ran out {age(-left_ms)} ago: routers serve the incumbent (does a gate run?)"
     return f"; the lease runs for {age(left_ms)} more"
+
+
+def routers(told: Document) -> str:
+    """Return how many routers follow, and the names of those that do not."""
+    silent = f", {told['silent']} silent beyond the lease" if told["silent"] else ""
+    text = f"routers: {told['following']} follow{silent}"
+    behind = [f"{each['router_id']} (obeys {each['epoch']}/{each['sequence']})" for each in told["behind"]]
+    return f"{text}; NOT FOLLOWING: {', '.join(behind)}" if behind else text
 
 
 def decided(decision: Document) -> str:
@@ -92,7 +106,7 @@ def overview(documents: Iterable[Document]) -> Table:
     rows = [
         (
             d["migration_id"],
-            (d["phase"] or "not accepted") + (" (paused)" if d["paused"] else ""),
+            (d["phase"] or "not accepted") + _flags(d, " (paused)", " (rolling back)"),
             f"{d['live_share']:.0%}",
             f"{d['n_pairs']:,}",
             d["waiting_for"],

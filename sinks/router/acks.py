@@ -2,19 +2,21 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
 
 from dualgate.schemas.records import AckCount, Arm, RoutingAck, RoutingCommand
 
 ACK_INTERVAL_MS = 10_000
-Cell = tuple[str, Arm, bool]
+Order = tuple[int, int]
+Known = tuple[Order, str, Arm, bool]
+Cell = tuple[Order | None, str, Arm, bool]
 
 
 class AckBook:
-    """Counts routed queries and says when an acknowledgement is due: at a change, else once in ten seconds.
+    """Counts routed queries by the command that routed them; an acknowledgement is due at a change, else once in ten seconds.
 
-    The request path calls `count`; one background thread calls the rest. Counts of an acknowledgement that was not
-    delivered come back through `restore`, so none is lost and none told twice.
+    At a change the command before is closed with its own counts, so that what is told of a command was routed by it. The
+    request path calls `count`; one background thread calls the rest. Counts of an acknowledgement that was not delivered
+    come back through `restore`, so none is lost and none told twice.
     """
 
     def __init__(self, migration_id: str, router_id: str) -> None:
@@ -24,36 +26,46 @@ class AckBook:
         self._told: tuple[int, int] | None = None
         self._told_at_ms = 0.0
 
-    def count(self, stratum: str, arm: Arm, sampled: bool) -> None:
-        """Count one query."""
+    def count(self, order: Order | None, stratum: str, arm: Arm, sampled: bool) -> None:
+        """Count one query that the command (epoch, sequence) routed; None before the first command."""
         with self._lock:
-            self._counts[stratum, arm, sampled] += 1
+            self._counts[order, stratum, arm, sampled] += 1
 
-    def due(self, command: RoutingCommand | None, now_ms: int, mono_ms: float) -> RoutingAck | None:
-        """Return the acknowledgement to send now, with the counts since the last one, or None."""
+    def due(self, command: RoutingCommand | None, now_ms: int, mono_ms: float) -> list[RoutingAck]:
+        """Return the acknowledgements to send now, in their order, with the counts since the last ones."""
         if command is None:
-            return None
+            return []
         order = (command.epoch, command.sequence)
         if order == self._told and mono_ms < self._told_at_ms + ACK_INTERVAL_MS:
-            return None
+            return []
         self._told, self._told_at_ms = order, mono_ms
         return self.taken(command, now_ms)
 
-    def taken(self, command: RoutingCommand, now_ms: int) -> RoutingAck:
-        """Return an acknowledgement with all counts so far, which are taken out of the book."""
+    def taken(self, command: RoutingCommand, now_ms: int) -> list[RoutingAck]:
+        """Return acknowledgements with all counts so far, which are taken out of the book; the present command's is the last."""
         with self._lock:
             counts, self._counts = self._counts, Counter()
+        present: Order = (command.epoch, command.sequence)
+        known: Counter[Known] = Counter()
+        for (order, stratum, arm, sampled), n in counts.items():
+            known[order or present, stratum, arm, sampled] += n
+        cells: dict[Order, list[AckCount]] = {}
+        for (under, stratum, arm, sampled), n in sorted(known.items()):
+            cells.setdefault(under, []).append(AckCount(stratum=stratum, arm=arm, sampled=sampled, count=n))
+        return [self._ack(order, cells.get(order, []), now_ms) for order in (*sorted(cells.keys() - {present}), present)]
+
+    def _ack(self, order: Order, counts: list[AckCount], now_ms: int) -> RoutingAck:
         return RoutingAck(
             migration_id=self._migration_id,
             router_id=self._router_id,
-            epoch=command.epoch,
-            sequence=command.sequence,
-            counts=[AckCount(stratum=s, arm=a, sampled=d, count=n) for (s, a, d), n in sorted(counts.items())],
+            epoch=order[0],
+            sequence=order[1],
+            counts=counts,
             sent_at_ms=now_ms,
         )
 
-    def restore(self, counts: Iterable[AckCount]) -> None:
+    def restore(self, ack: RoutingAck) -> None:
         """Take back the counts of an acknowledgement that never reached the ledger."""
         with self._lock:
-            for cell in counts:
-                self._counts[cell.stratum, cell.arm, cell.sampled] += cell.count
+            for cell in ack.counts:
+                self._counts[(ack.epoch, ack.sequence), cell.stratum, cell.arm, cell.sampled] += cell.count

@@ -1,6 +1,7 @@
 """The Kafka side of a router: reads commands from the start of `decisions`, sends acknowledgements to the ledger."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
@@ -35,19 +36,22 @@ class DecisionFollower:
         found = (self._command(message) for message in self._consumer.consume(BATCH, timeout_s))
         return [command for command in found if command is not None]
 
-    def send(self, ack: RoutingAck) -> None:
-        """Send an acknowledgement without waiting; its counts go back into the book where it is not delivered."""
+    def send(self, acks: Iterable[RoutingAck]) -> None:
+        """Send acknowledgements without waiting; the counts of one that is not delivered go back into the book."""
+        for ack in acks:
+            self._send(ack)
+        self._producer.poll(0)
 
+    def _send(self, ack: RoutingAck) -> None:
         def delivered(error: Any, _message: Any) -> None:
             if error is not None:
-                self._book.restore(ack.counts)
+                self._book.restore(ack)
 
         try:
             self._producer.produce(self._ledger, self._codec.encode(LedgerEntry(ack=ack)), self._key, on_delivery=delivered)
-            self._producer.poll(0)
         except (BufferError, KafkaException) as error:
             log.warning("acknowledgement not sent: %s", error)
-            self._book.restore(ack.counts)
+            self._book.restore(ack)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Give the last acknowledgement a moment, then let go of the connections."""

@@ -59,7 +59,7 @@ class Router:
         try:
             table, mono_ms = self._table, time.monotonic() * 1e3
             probability = table.shadow(key, stratum, mono_ms)
-            self._book.count(stratum, table.route(key, mono_ms), probability is not None)
+            self._book.count(table.order, stratum, table.route(key, mono_ms), probability is not None)
             return probability
         except Exception:
             return None
@@ -119,9 +119,7 @@ class Router:
 
     def _report(self, follower: DecisionFollower) -> None:
         """Acknowledge where that is due, and tell a change of command or the end of a lease."""
-        ack = self._book.due(self._table.command, _now_ms(), time.monotonic() * 1e3)
-        if ack is not None:
-            follower.send(ack)
+        follower.send(self._book.due(self._table.command, _now_ms(), time.monotonic() * 1e3))
         state = self.state
         seen = (state.epoch, state.sequence, state.valid)
         if seen != self._seen and state.epoch is not None:

@@ -8,6 +8,7 @@ from dualgate.schemas.records import Arm, RoutingCommand
 
 FOR_EVER_MS = float("inf")
 DIGEST_BYTES = 8
+"""Of SHA-256, which every language has: routers in several languages choose the same users (docs/guide/router.md)."""
 ALL_STRATA = "all"
 
 
@@ -43,6 +44,7 @@ class RoutingTable:
     command: RoutingCommand | None = None
     deadline_mono_ms: float = -FOR_EVER_MS
     threshold: bytes = b""
+    order: tuple[int, int] | None = None
     _route_hash: Any = field(default=None, compare=False, repr=False)
     _shadow_hash: Any = field(default=None, compare=False, repr=False)
     _mirrors: dict[str, tuple[bytes, float]] = field(default_factory=dict, compare=False, repr=False)
@@ -110,8 +112,9 @@ def _prepared(command: RoutingCommand, now_ms: int, mono_ms: float) -> RoutingTa
         command=command,
         deadline_mono_ms=_deadline(command, now_ms, mono_ms),
         threshold=_threshold(command.live_share),
-        _route_hash=hashlib.blake2b(f"route/{command.salt}/".encode(), digest_size=DIGEST_BYTES),
-        _shadow_hash=hashlib.blake2b(f"shadow/{command.salt}/".encode(), digest_size=DIGEST_BYTES),
+        order=(command.epoch, command.sequence),
+        _route_hash=hashlib.sha256(f"route/{command.salt}/".encode()),
+        _shadow_hash=hashlib.sha256(f"shadow/{command.salt}/".encode()),
         _mirrors={stratum: (_threshold(p), p) for stratum, p in command.shadow_share.items()},
     )
 
@@ -136,4 +139,4 @@ def _digest(base: Any, key: str) -> bytes:
     hashed = base.copy()
     hashed.update(key.encode("utf-8", "surrogatepass"))
     digest: bytes = hashed.digest()
-    return digest
+    return digest[:DIGEST_BYTES]

@@ -50,6 +50,13 @@ class Reader:
         messages = self._consumer.consume(BATCH, timeout_s)
         return [found for message in messages if (found := self._found(message)) is not None]
 
+    def end(self, name: str) -> int | None:
+        """Return how many records a topic of one partition has had; None where the broker does not answer."""
+        try:
+            return watermarks(self._consumer, TopicPartition(self._settings.topic_prefix + name, 0))[1]
+        except TransientError:
+            return None
+
     def to_ends(self) -> list[Found]:
         """Return all records up to the ends of the topics; TransientError where the broker falls silent."""
         found: list[Found] = []

@@ -1,5 +1,6 @@
 """What is known of a migration from the gate's topics: a fold of `migrations`, `decisions` and `evidence`, and its documents."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,6 +96,7 @@ class View:
             "counters": shot.counters if shot else {},
             "rolling_back": self.rolling_back,
             "routers": to_plain(shot.routers) if shot and shot.routers else None,
+            "decisions": dict(sorted(Counter(each.rule for each in self.decisions).items())),
             "lease_left_ms": self.lease_left_ms(now_ms),
             "last_decision": None if last is None else brief(last),
             "last_update_ms": self.heard_ms,

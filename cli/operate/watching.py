@@ -17,7 +17,7 @@ from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError, RecordError
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import Settings
-from dualgate.schemas.topics import BY_NAME, DECISIONS, EVIDENCE, MIGRATIONS
+from dualgate.schemas.topics import BY_NAME, DEAD_LETTERS, DECISIONS, EVIDENCE, MIGRATIONS
 
 TOPICS = (MIGRATIONS, DECISIONS, EVIDENCE)
 REDRAW_S = 1.0
@@ -45,6 +45,10 @@ class Follower:
     def poll(self, timeout_s: float) -> None:
         """Take in what arrives within this time."""
         fold(self.views, self._reader.poll(timeout_s), self._codec)
+
+    def dead_letters(self) -> int | None:
+        """Return how many records stand on `dead-letters`; None where the broker does not answer."""
+        return self._reader.end(DEAD_LETTERS)
 
     def one(self, migration_id: str) -> View:
         """Return a migration; ConfigError names those that there are where there is no such one."""

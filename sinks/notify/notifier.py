@@ -1,0 +1,148 @@
+"""One target's notifications: follows `evidence`, delivers what is new in its order, and commits after each delivery.
+
+The position and what has been told stand on the broker, under a group of the target's own; nobody else waits for a slow
+target. A kill between a delivery and its commit repeats that one message, with the same id.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from dualgate.processors.runtime.clients import client_config, kafka_errors
+from dualgate.schemas.errors import RecordError
+from dualgate.schemas.records import EvidenceRecord
+from dualgate.schemas.registry import codec_for
+from dualgate.schemas.settings import Settings
+from dualgate.schemas.topics import EVIDENCE
+from dualgate.sinks.notify.marks import Marks
+from dualgate.sinks.notify.messages import Message, message_of
+from dualgate.sinks.notify.targets import TIMEOUT_S, Refused, Target, Undelivered
+
+log = logging.getLogger(__name__)
+BATCH, POLL_S, CALL_S = 500, 0.5, 10.0
+FIRST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
+
+
+class Stop(Protocol):
+    """What asks a worker to end."""
+
+    def is_set(self) -> bool:
+        """Return whether it is to end."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for that; return whether it is to end."""
+
+
+class Notifier:
+    """Tells one target of the decisions of all migrations; the first start begins at the present end of `evidence`."""
+
+    def __init__(
+        self,
+        target: Target,
+        settings: Settings,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        first_wait_s: float = FIRST_WAIT_S,
+        told: Callable[[Message], None] = lambda _: None,
+    ) -> None:
+        self._target, self._settings = target, settings
+        self._timeout_s, self._first_wait_s, self._told = timeout_s, first_wait_s, told
+        self._codec = codec_for(settings.schema_registry_url)
+        self._marks = Marks()
+
+    def run(self, stop: Stop) -> None:
+        """Follow until stopped; TransientError where the broker does not answer at the start."""
+        consumer: Any = Consumer(_config(self._settings, self._target.name))
+        try:
+            with kafka_errors(f"notifications of {self._target.name}"):
+                self._begin(consumer)
+            while not stop.is_set():
+                for message in consumer.consume(BATCH, POLL_S):
+                    if not self._take(message, consumer, stop):
+                        return
+        finally:
+            consumer.close()
+
+    def _begin(self, consumer: Any) -> None:
+        """Go on where the group stands."""
+        place = TopicPartition(self._settings.topic_prefix + EVIDENCE, 0)
+        (found,) = consumer.committed([place], timeout=CALL_S)
+        if found.offset < 0:
+            self._from_now(consumer)
+            return
+        place.offset, self._marks = found.offset, Marks.decode(found.metadata)
+        consumer.assign([place])
+
+    def _from_now(self, consumer: Any) -> None:
+        place = TopicPartition(self._settings.topic_prefix + EVIDENCE, 0)
+        _, place.offset = consumer.get_watermark_offsets(place, timeout=CALL_S)
+        self._commit(consumer, place.topic, place.offset)
+        consumer.assign([place])
+
+    def _failed(self, error: Any, consumer: Any) -> None:
+        if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
+            log.error("evidence was made anew or cut: what was decided before now is not told to %s", self._target.name)
+            self._marks = Marks()
+            self._from_now(consumer)
+        else:
+            log.warning("evidence: %s", error.str())
+
+    def _take(self, message: Any, consumer: Any, stop: Stop) -> bool:
+        """Tell one record where it is a new decision; return False where stopped before that was done."""
+        if message.error() is not None:
+            self._failed(message.error(), consumer)
+            return True
+        found = self._message(message)
+        if found is None:
+            return True
+        if not self._deliver(found, stop):
+            return False
+        self._marks.put(found.id)
+        self._commit(consumer, message.topic(), message.offset() + 1)
+        return True
+
+    def _message(self, message: Any) -> Message | None:
+        try:
+            decision = self._codec.decode(EvidenceRecord, message.value()).decision
+        except RecordError as error:
+            log.error("evidence offset %d is not told: %s", message.offset(), error)
+            return None
+        return message_of(decision) if decision is not None and self._marks.new(decision.decision_id) else None
+
+    def _deliver(self, message: Message, stop: Stop) -> bool:
+        """Try until it is delivered or refused, each time after a longer pause; return False where stopped before."""
+        wait_s = self._first_wait_s
+        while True:
+            try:
+                self._target.post(message, self._timeout_s)
+                self._told(message)
+                return True
+            except Refused as error:
+                log.error("%s is not told: %s", message.id, error)
+                return True
+            except Undelivered as error:
+                log.warning("%s is tried again in %.0f s: %s", message.id, wait_s, error)
+            if stop.wait(wait_s):
+                return False
+            wait_s = min(2 * wait_s, MOST_WAIT_S)
+
+    def _commit(self, consumer: Any, topic: str, offset: int) -> None:
+        """Put position and marks on the broker; one that is lost is made good by the next, or repeats a message."""
+        place = TopicPartition(topic, 0, offset, metadata=self._marks.encode())
+        try:
+            consumer.commit(offsets=[place], asynchronous=False)
+        except KafkaException as error:
+            log.warning("the position after %d is not committed: %s", offset, error.args[0].str())
+
+
+def _config(settings: Settings, name: str) -> dict[str, Any]:
+    group = settings.name("notify", name)
+    return {
+        **client_config(settings, group),
+        "group.id": group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "reconnect.backoff.max.ms": 2_000,
+    }

@@ -1,0 +1,103 @@
+"""Notifications on a real broker: each decision once, in its order, over restarts and whatever the endpoint does."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from dualgate.processors.runtime.loop import Stop
+from dualgate.schemas.codec import Codec
+from dualgate.schemas.records import EvidenceRecord
+from dualgate.schemas.settings import Settings, load_settings
+from dualgate.schemas.topics import EVIDENCE
+from dualgate.sinks.notify import Notifier, Target
+from support.hooks import HANG, Hook, hook
+from support.pairing_kafka import await_true
+from support.routing import MIGRATION
+from support.stories import decision, snapshot
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def settings(kafka: str, prefix: str, make_topics: Callable[..., None]) -> Settings:
+    make_topics()
+    return load_settings({}, bootstrap_servers=kafka, topic_prefix=prefix)
+
+
+def decided(number: int, epoch: int = 1) -> EvidenceRecord:
+    return decision(number, "SHADOW", "CANARY", 0.05, decision_id=f"{MIGRATION}/{epoch}/{number}", epoch=epoch)
+
+
+def publish(settings: Settings, *values: EvidenceRecord | bytes) -> None:
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    for value in values:
+        raw = value if isinstance(value, bytes) else Codec().encode(value)
+        producer.produce(settings.topic_prefix + EVIDENCE, raw, MIGRATION)
+    assert producer.flush(30) == 0
+
+
+def position(settings: Settings, at: Target) -> int:
+    """Return what is committed for a target; negative where nothing is."""
+    group = settings.name("notify", at.name)
+    consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": group})
+    (found,) = consumer.committed([TopicPartition(settings.topic_prefix + EVIDENCE, 0)], timeout=10)
+    consumer.close()
+    return int(found.offset)
+
+
+@contextmanager
+def notifying(settings: Settings, at: Target) -> Iterator[None]:
+    """A notifier from a committed position on, for the time of the block."""
+    stop = Stop()
+    sink = Notifier(at, settings, timeout_s=0.5, first_wait_s=0.01)
+    thread = threading.Thread(target=sink.run, args=(stop,))
+    thread.start()
+    try:
+        await_true(lambda: position(settings, at) >= 0, "the notifier's first position")
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def ids(*numbers: int, epoch: int = 1) -> list[str]:
+    return [f"{MIGRATION}/{epoch}/{number}" for number in numbers]
+
+
+def told(at: Hook, n: int) -> list[str]:
+    at.until(n)
+    return at.delivered
+
+
+def test_each_decision_is_told_once_over_restarts_and_repetitions(settings: Settings) -> None:
+    """History is not told; a gate that publishes again after a kill is not told again; nothing is lost by a stop."""
+    publish(settings, decided(0))
+    with hook() as at:
+        target = Target("webhook", at.url)
+        with notifying(settings, target):
+            publish(settings, snapshot(100), decided(1), b"no record", decided(2), decided(2), decided(1))
+            assert told(at, 2) == ids(1, 2)
+        publish(settings, decided(2), decided(3), decided(0, epoch=2))
+        with notifying(settings, target):
+            assert told(at, 4) == ids(1, 2, 3) + ids(0, epoch=2)
+
+
+def test_a_failing_endpoint_gets_everything_in_order_in_the_end(settings: Settings) -> None:
+    """Errors and a hanging answer are tried again; what is refused for good does not hold up the next."""
+    with hook(503, HANG, 200, 400) as at, notifying(settings, Target("webhook", at.url)):
+        publish(settings, decided(1), decided(2), decided(3))
+        assert told(at, 2) == ids(1, 3)
+        assert [code for _, code, _ in at.got] == [503, HANG, 200, 400, 200]
+
+
+def test_a_target_that_hangs_holds_up_no_other(settings: Settings) -> None:
+    """Each target has its own position on the broker."""
+    with hook(*[HANG] * 50) as stuck, hook() as well:
+        one, two = Target("webhook", stuck.url), Target("slack", well.url)
+        with notifying(settings, one), notifying(settings, two):
+            publish(settings, decided(1), decided(2))
+            assert told(well, 2) == ids(1, 2)
+            assert stuck.delivered == []

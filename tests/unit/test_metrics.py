@@ -1,0 +1,118 @@
+"""Metrics without a broker: what the endpoint says, in a form that Prometheus reads, and rules that ask for what there is."""
+
+import re
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as prometheus_text
+
+from dualgate.cli.operate.view import Told, View
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.records import RouterBehind, Routers
+from dualgate.sinks.metrics import NAMES, Endpoint, families
+from support.routing import MIGRATION, command
+from support.stories import decision, snapshot
+
+DOCS = Path(__file__).parents[2] / "docs"
+NOW = 1_060_000
+ROUTERS = Routers(
+    following=2, silent=0, n_behind=1, rolling_back=True,
+    behind=[RouterBehind(router_id="r3", epoch=1, sequence=2, heard_ms=0, challenger=0)],
+)  # fmt: skip
+
+
+def documents() -> list[dict[str, Any]]:
+    """Return what is known of a migration with everything that a metric speaks of, and of one that no gate has accepted."""
+    view, counters = View(MIGRATION), {"routed.incumbent": 75, "routed.challenger": 25, "missing.safety": 3}
+    records: list[Told] = [
+        command(3, 0.25, lease_ms=30_000),
+        snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters),
+        decision(4_800, "SHADOW", "CANARY", 0.05),
+    ]
+    for record in records:
+        view.take(record, NOW)
+    return [view.document(NOW), View("other").document(NOW)]
+
+
+def scraped(accept: str) -> str:
+    """Return what a scraper gets."""
+    with Endpoint(lambda: families(documents(), 7), "127.0.0.1", 0) as endpoint:
+        request = urllib.request.Request(endpoint.address, headers={"Accept": accept})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return str(answer.read().decode())
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """Return the samples of OpenMetrics text by name and label values."""
+    parsed: Any = open_metrics
+    found = [sample for family in parsed(text) for sample in family.samples if sample.labels.get("migration") != "other"]
+    return {(s.name, *(v for k, v in sorted(s.labels.items()) if k != "migration")): s.value for s in found}
+
+
+def test_a_scraper_reads_the_state_of_a_migration() -> None:
+    """Phase, share, lease, routers, evidence and counts, by the reference parser of the format."""
+    told = samples(scraped("application/openmetrics-text; version=1.0.0"))
+    assert told["dualgate_phase", "CANARY", "promoted"] == 1
+    assert told["dualgate_live_share",] == 0.25
+    assert told["dualgate_lease_left_seconds",] == -30
+    assert (told["dualgate_routers", "following"], told["dualgate_routers", "behind"]) == (2, 1)
+    assert told["dualgate_dimension_log_e", "correctness"] == pytest.approx(0.0016 * 4_900)
+    assert told["dualgate_dimension_status", "correctness", "accepted"] == 1
+    assert told["dualgate_routed_queries_total", "challenger"] == 25
+    assert told["dualgate_counted_total", "missing.safety"] == 3
+    assert told["dualgate_decisions_total", "accepted"] == 1
+    assert told["dualgate_dead_letters",] == 7
+    assert told["dualgate_broker_up",] == 1
+
+
+def test_the_older_text_format_is_served_too() -> None:
+    """A scraper that does not ask for OpenMetrics gets the same numbers."""
+    found = {s.name: s.value for family in prometheus_text(scraped("text/plain")) for s in family.samples}
+    assert found["dualgate_dead_letters"] == 7
+
+
+def test_without_a_broker_it_says_so() -> None:
+    """What cannot be asked is not told as zero."""
+    told = {family.name: family for family in families([], None)}
+    assert told["dualgate_broker_up"].samples[0].value == 0
+    assert "dualgate_dead_letters" not in told
+
+
+def test_every_name_is_known_and_documented() -> None:
+    """What is served, what is declared and what docs/metrics.md explains are the same names."""
+    served = {sample.name for family in families(documents(), 7) for sample in family.samples}
+    assert served == NAMES
+    page = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(dualgate_\w+)", page, re.MULTILINE)) == NAMES
+
+
+def test_alert_rules_ask_for_what_there_is() -> None:
+    """A rule on a name that nobody serves never fires."""
+    rules = yaml.safe_load((DOCS / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
+    for rule in rules:
+        assert set(re.findall(r"dualgate_\w+", rule["expr"])) <= NAMES, rule["alert"]
+        assert rule["alert"] in (DOCS / "metrics.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
+def test_promtool_accepts_rules_and_metrics(tmp_path: Path) -> None:
+    """Prometheus's own tool finds no fault in the rules, nor in what the endpoint serves."""
+    found = subprocess.run(["promtool", "check", "rules", str(DOCS / "alerts.yml")], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    text = scraped("text/plain")
+    found = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_an_address_that_is_taken_is_named() -> None:
+    """Two endpoints cannot share a port, and the message says which."""
+    with Endpoint(list, "127.0.0.1", 0) as first:
+        port = int(first.address.rsplit(":", 1)[1].split("/")[0])
+        with pytest.raises(ConfigError, match=f"127.0.0.1:{port}"):
+            Endpoint(list, "127.0.0.1", port)

@@ -5,12 +5,15 @@ target. A kill between a delivery and its commit repeats that one message, with 
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from dualgate.processors.runtime.clients import client_config, kafka_errors
+from dualgate.processors.runtime.clients import client_config, kafka_errors, watermarks
+from dualgate.processors.runtime.loop import Stop, run_sessions
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import EvidenceRecord
 from dualgate.schemas.registry import codec_for
@@ -23,16 +26,6 @@ from dualgate.sinks.notify.targets import TIMEOUT_S, Refused, Target, Undelivere
 log = logging.getLogger(__name__)
 BATCH, POLL_S, CALL_S = 500, 0.5, 10.0
 FIRST_WAIT_S, MOST_WAIT_S = 1.0, 60.0
-
-
-class Stop(Protocol):
-    """What asks a worker to end."""
-
-    def is_set(self) -> bool:
-        """Return whether it is to end."""
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait for that; return whether it is to end."""
 
 
 class Notifier:
@@ -53,15 +46,16 @@ class Notifier:
         self._marks = Marks()
 
     def run(self, stop: Stop) -> None:
-        """Follow until stopped; TransientError where the broker does not answer at the start."""
+        """Follow until stopped; TransientError where the broker does not answer at all."""
+        run_sessions(lambda: self._opened(stop), stop)
+
+    @contextmanager
+    def _opened(self, stop: Stop) -> Iterator["_Session"]:
         consumer: Any = Consumer(_config(self._settings, self._target.name))
         try:
             with kafka_errors(f"notifications of {self._target.name}"):
                 self._begin(consumer)
-            while not stop.is_set():
-                for message in consumer.consume(BATCH, POLL_S):
-                    if not self._take(message, consumer, stop):
-                        return
+            yield _Session(self, consumer, stop)
         finally:
             consumer.close()
 
@@ -77,7 +71,7 @@ class Notifier:
 
     def _from_now(self, consumer: Any) -> None:
         place = TopicPartition(self._settings.topic_prefix + EVIDENCE, 0)
-        _, place.offset = consumer.get_watermark_offsets(place, timeout=CALL_S)
+        _, place.offset = watermarks(consumer, place)
         self._commit(consumer, place.topic, place.offset)
         consumer.assign([place])
 
@@ -89,7 +83,7 @@ class Notifier:
         else:
             log.warning("evidence: %s", error.str())
 
-    def _take(self, message: Any, consumer: Any, stop: Stop) -> bool:
+    def take(self, message: Any, consumer: Any, stop: Stop) -> bool:
         """Tell one record where it is a new decision; return False where stopped before that was done."""
         if message.error() is not None:
             self._failed(message.error(), consumer)
@@ -135,6 +129,18 @@ class Notifier:
             consumer.commit(offsets=[place], asynchronous=False)
         except KafkaException as error:
             log.warning("the position after %d is not committed: %s", offset, error.args[0].str())
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    notifier: Notifier
+    consumer: Any
+    stop: Stop
+
+    def step(self) -> bool:
+        """Tell what has arrived; return whether anything has."""
+        messages = self.consumer.consume(BATCH, POLL_S)
+        return bool(messages) and all(self.notifier.take(message, self.consumer, self.stop) for message in messages)
 
 
 def _config(settings: Settings, name: str) -> dict[str, Any]:

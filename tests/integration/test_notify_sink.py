@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from dualgate.processors.runtime.loop import Stop
 from dualgate.schemas.codec import Codec
@@ -43,9 +43,13 @@ def position(settings: Settings, at: Target) -> int:
     """Return what is committed for a target; negative where nothing is."""
     group = settings.name("notify", at.name)
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": group})
-    (found,) = consumer.committed([TopicPartition(settings.topic_prefix + EVIDENCE, 0)], timeout=10)
-    consumer.close()
-    return int(found.offset)
+    try:
+        (found,) = consumer.committed([TopicPartition(settings.topic_prefix + EVIDENCE, 0)], timeout=10)
+        return int(found.offset)
+    except KafkaException:  # the first group of a broker waits for the topic of groups to be made
+        return -1
+    finally:
+        consumer.close()
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def documents() -> list[dict[str, Any]]:
     records: list[Told] = [
         command(3, 0.25, lease_ms=30_000),
         snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters),
-        decision(4_800, "SHADOW", "CANARY", 0.05),
+        decision(4_800, "SHADOW", "CANARY", 0.05, rule="accepted"),
     ]
     for record in records:
         view.take(record, NOW)

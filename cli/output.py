@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, progress and logs on stderr.")]
@@ -59,8 +59,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str |
     return made
 
 
-def progress() -> Progress:
-    """Return a progress bar on stderr with a count and the time passed."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err(), transient=True
-    )
+def progress(*, remaining: bool = False) -> Progress:
+    """Return a progress bar on stderr with a count, the time passed and, where asked for, an estimate of the time left."""
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    left = [TextColumn("left"), TimeRemainingColumn()] if remaining else []
+    return Progress(*columns, *left, console=err(), transient=True)

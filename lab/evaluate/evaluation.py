@@ -1,0 +1,111 @@
+"""An evaluation from a log to its document: the pool, the pieces, the measures; whatever is finished is kept in a folder."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dualgate.lab.evaluate.events import EVENTS, QUICK
+from dualgate.lab.evaluate.measures import strategies_told
+from dualgate.lab.evaluate.pool import Pool, build_pool, key_of, rates, read_pairs
+from dualgate.lab.evaluate.runs import Setting, lives, pieces, run_all, same_run
+from dualgate.lab.evaluate.strategies import strategies
+from dualgate.lab.evaluate.streams import Shape
+from dualgate.producers.layout import LOG, MIGRATION_FILE
+from dualgate.producers.workload.files import write_workload
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationConfig, load_migration
+
+Tell = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, and of how much."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much an evaluation does; `sample` queries are generated where no log is given."""
+
+    events: tuple[str, ...]
+    repetitions: int
+    seed: int = 1
+    sample: int = 12_000
+    processes: int | None = None
+
+
+def full(repetitions: int = 200, seed: int = 1, processes: int | None = None) -> Plan:
+    """Return the full form: every event."""
+    return Plan(tuple(EVENTS), repetitions, seed, processes=processes)
+
+
+def quick(seed: int = 1, processes: int | None = None) -> Plan:
+    """Return the form that CI runs: the study's six events and an equal challenger, few repetitions, a small log."""
+    return Plan(QUICK, 8, seed, 600, processes)
+
+
+def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, tell: Tell) -> dict[str, Any]:
+    """Run what is not there yet and return the document; ConfigError where the folder or the log are of something else."""
+    _single_threaded()
+    log, migration = _log(plan, folder, log, config, tell)
+    with ProcessPoolExecutor(plan.processes or os.cpu_count()) as executor:
+        pool, key = _pool(migration, log, folder, executor, tell)
+        setting = Setting(key, migration.config_hash, plan.seed, Shape())
+        done = folder / "pieces"
+        same_run(done, setting)
+        todo, n = pieces(plan.events, plan.repetitions), 0
+
+        def count(_piece: object) -> None:
+            nonlocal n
+            n += 1
+            tell("repetitions", n, len(todo))
+
+        run_all(todo, done, migration, folder / _POOL, setting, executor, count)
+    return {
+        "plan": asdict(plan),
+        "shape": asdict(setting.shape),
+        "log": rates(pool),
+        "events": {name: EVENTS[name].words for name in plan.events},
+        "sources": {name: {"source": s.source, "settings": s.settings} for name, s in strategies(migration).items()},
+        "strategies": strategies_told(lives(done, todo)),
+    }
+
+
+_POOL = "pool.npz"
+
+
+def _single_threaded() -> None:
+    """Keep linear algebra to one thread a process: the processes already take every core."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
+def _log(plan: Plan, folder: Path, log: Path | None, config: Path | None, tell: Tell) -> tuple[Path, MigrationConfig]:
+    if log is not None:
+        if config is None:
+            raise ConfigError("a log needs its migration file: --config FILE")
+        return log, load_migration(config)
+    sample = folder / f"sample-{plan.sample}-{plan.seed}"
+    if not (sample / MIGRATION_FILE).exists():
+        tell("sample workload", 0, plan.sample)
+        write_workload(sample, plan.seed, plan.sample, lambda n: tell("sample workload", n, plan.sample))
+    return sample / LOG, load_migration(config or sample / MIGRATION_FILE)
+
+
+def _pool(config: MigrationConfig, log: Path, folder: Path, executor: ProcessPoolExecutor, tell: Tell) -> tuple[Pool, str]:
+    key = key_of(config, log)
+    kept = Pool.load(folder / _POOL, key)
+    if kept is not None:
+        return kept, key
+    pairs = read_pairs(config, log)
+    tell("answers scored", 0, len(pairs))
+    pool = build_pool(config, pairs, executor.map, lambda n: tell("answers scored", n, len(pairs)))
+    pool.save(folder / _POOL, key)
+    return pool, key
+
+
+def chosen(events: Sequence[str]) -> tuple[str, ...]:
+    """Return events by name; ConfigError names what is accepted."""
+    unknown = [name for name in events if name not in EVENTS]
+    if unknown:
+        raise ConfigError(f"event {', '.join(unknown)} is not known; accepted: {', '.join(EVENTS)}")
+    return tuple(events)

@@ -1,0 +1,38 @@
+"""Thresholds on windows of the new version's own metrics, as Argo Rollouts, Flagger and blue-green post-analysis use them.
+
+The margins are as tight as a team can set them here: at two standard errors of a window an equal version fails one check in
+forty or so, and the failure limits of the tools' documentation then let it pass.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dualgate.lab.evaluate.strategies.unpaired import bad
+from dualgate.lab.evaluate.traffic import Baseline, Served
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The greatest tolerated rate of bad answers in a window."""
+
+    wrong: float
+    over: float
+    violation: float
+
+    def failed(self, served: Served) -> list[str] | None:
+        """Return the metrics that fail in a window of the challenger's answers; None where it served none."""
+        values = bad(served)
+        mine = served.challenger
+        if not mine.any():
+            return None
+        return [name for name in Limits.__slots__ if float(np.nanmean(values[name][mine])) > getattr(self, name)]
+
+
+def limits(baseline: Baseline, n: float) -> Limits:
+    """Return limits two standard errors above the incumbent's known rates, for windows of about n answers."""
+
+    def above(p: float) -> float:
+        return p + 2 * float(np.sqrt(max(p * (1 - p), 0.002) / max(n, 1.0)))
+
+    return Limits(above(1 - baseline.correct), above(baseline.over), above(baseline.violation))

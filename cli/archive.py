@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say, table
-from dualgate.schemas.settings import load_settings
 from dualgate.sinks.archive import ARCHIVED, Archiver
 
 
@@ -22,10 +22,8 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="The archive's folder; one that exists is continued.")],
     topic: Annotated[list[str] | None, typer.Option("--topic", help=f"Repeat for several; else {', '.join(ARCHIVED)}.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop when the present ends of the topics are reached.")] = False,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option("--bootstrap-servers", help="The broker, host:port; else DUALGATE_BOOTSTRAP_SERVERS.")
-    ] = None,
-    prefix: Annotated[str | None, typer.Option("--prefix", help="Before each topic's name; else DUALGATE_TOPIC_PREFIX.")] = None,
+    bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
     json: Json = False,
 ) -> None:
     """Archive the ledger, the decisions and the evidence until stopped; then read on to their ends and close.
@@ -34,7 +32,7 @@ def run(
 
     Example: `dualgate archive --out archive --once`
     """
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

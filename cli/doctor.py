@@ -15,10 +15,10 @@ from dualgate.cli.broker.config import free_ports
 from dualgate.cli.broker.jars import cache_directory, missing_jars, read_lock, verify
 from dualgate.cli.broker.java import find_java
 from dualgate.cli.broker.record import load_record, record_file
+from dualgate.cli.cluster import cluster_settings
 from dualgate.cli.output import Json, emit, table
 from dualgate.cli.topic_admin import connect
 from dualgate.schemas.errors import DualgateError
-from dualgate.schemas.settings import load_settings
 
 MIN_FREE_BYTES = 1 << 30
 """The broker's jars take 43 MB, a demo's records about 100 MB; below a gigabyte a machine has other troubles soon."""
@@ -117,7 +117,7 @@ def _broker() -> Check:
     """Only an address that was asked for must answer; at the default one nobody may listen: the demo brings its own."""
     asked = "DUALGATE_BOOTSTRAP_SERVERS" in os.environ
     try:
-        address = load_settings().bootstrap_servers
+        address = cluster_settings().bootstrap_servers
         _, topics = connect(address, REACH_TIMEOUT_S)
     except DualgateError as error:
         return Check("broker", False if asked else None, str(error))

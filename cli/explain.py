@@ -6,7 +6,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from dualgate.cli.operate.options import Id, Prefix, Servers, checked_id
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
+from dualgate.cli.operate.options import Id, checked_id
 from dualgate.cli.output import Json, emit
 
 
@@ -29,10 +30,9 @@ def run(
     """
     from dualgate.cli.operate import proof, words
     from dualgate.cli.operate.watching import Follower
-    from dualgate.schemas.settings import load_settings
 
     checked_id(migration_id)
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     with Follower(settings) as follower:
         view = follower.catch_up().one(migration_id)
     decision = proof.choose(view.decisions, migration_id, sequence, epoch)

@@ -4,9 +4,11 @@ A verb file is a module or package here with a function `register(root)` that ad
 found by itself. A file that is named like its verb (`topics.py` for `dualgate topics`) is the only one imported when that
 verb is called, so other verbs' imports cost it nothing; heavy imports still belong into the command's body.
 
-Exit codes: ConfigError and RecordError 2, every other DualgateError 1; a verb's own codes by `typer.Exit(code)`.
+Exit codes: ConfigError and RecordError 2, every other DualgateError 1; a file or folder that the system refuses 2, a full
+disk 1; a verb's own codes by `typer.Exit(code)`.
 """
 
+import errno
 import importlib
 import pkgutil
 import sys
@@ -79,6 +81,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     except DualgateError as error:
         print(f"dualgate: {error}", file=sys.stderr)
         sys.exit(exit_code(error))
+    except OSError as error:
+        if error.errno != errno.ENOSPC and error.filename is None:
+            raise  # no word about a path: a fault of ours, which its trace locates
+        print(f"dualgate: {error.filename or 'disk'}: {error.strerror}", file=sys.stderr)
+        sys.exit(EXIT_FAILED if error.errno == errno.ENOSPC else EXIT_BAD_INPUT)
 
 
 if __name__ == "__main__":

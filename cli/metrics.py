@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dualgate.cli.operate.options import Prefix, Servers
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say
 
 POLL_S, ASK_S = 0.5, 5.0
@@ -32,10 +32,9 @@ def run(
     """
     from dualgate.cli.operate.watching import Follower
     from dualgate.processors.runtime.loop import stop_on_signals
-    from dualgate.schemas.settings import load_settings
     from dualgate.sinks.metrics import Endpoint
 
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     with stop_on_signals() as stop, Follower(settings) as follower:
         follower.catch_up()
         watched = Watched(follower)

@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from dualgate.cli.operate.options import Prefix, Servers
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say, table
 from dualgate.processors.runtime.loop import Stop, stop_on_signals
 from dualgate.schemas.errors import ConfigError, DualgateError
-from dualgate.schemas.settings import load_settings
 from dualgate.sinks.notify import Message, Notifier, Refused, Target, Undelivered, target, trial_message
 
 app = typer.Typer(
@@ -44,7 +43,7 @@ def run(
     Example: `dualgate notify run --slack https://hooks.slack.com/services/…`
     """
     targets = _targets(webhook, slack)
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     told: list[Message] = []
     failed: list[DualgateError] = []
 

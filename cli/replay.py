@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, progress, say
 
 
@@ -18,10 +19,8 @@ def register(root: typer.Typer) -> None:
 def run(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="Archived log: .jsonl, .jsonl.gz or .jsonl.zst.")],
     speed: Annotated[str, typer.Option("--speed", help="max, real, or how many times as fast as it was.")] = "max",
-    bootstrap_servers: Annotated[
-        str | None, typer.Option("--bootstrap-servers", help="The broker, host:port; else DUALGATE_BOOTSTRAP_SERVERS.")
-    ] = None,
-    prefix: Annotated[str | None, typer.Option("--prefix", help="Before each topic's name; else DUALGATE_TOPIC_PREFIX.")] = None,
+    bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
     json: Json = False,
 ) -> None:
     """Publish the queries and answers of an archived log, under their own keys and times.
@@ -31,9 +30,8 @@ def run(
     Example: `dualgate replay sample/log.jsonl.zst --speed max`
     """
     from dualgate.producers.replay import replay, speed_of
-    from dualgate.schemas.settings import load_settings
 
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     pace, began = speed_of(speed), time.monotonic()
     with progress() as bar:
         task = bar.add_task(f"replaying {log.name}", total=None)

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.settings import load_settings
 from dualgate.schemas.topics import MIGRATION_ID
 from dualgate.sinks.router import Router, RouterState
 
@@ -21,10 +21,8 @@ def register(root: typer.Typer) -> None:
 
 def run(
     migration_id: Annotated[str, typer.Argument(metavar="ID", help="The migration whose commands are followed.")],
-    bootstrap_servers: Annotated[
-        str | None, typer.Option("--bootstrap-servers", help="The broker, host:port; else DUALGATE_BOOTSTRAP_SERVERS.")
-    ] = None,
-    prefix: Annotated[str | None, typer.Option("--prefix", help="Before each topic's name; else DUALGATE_TOPIC_PREFIX.")] = None,
+    bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
     router_id: Annotated[
         str | None, typer.Option("--router-id", help="Its name in acknowledgements; else host and chance.")
     ] = None,
@@ -38,7 +36,7 @@ def run(
     """
     if not MIGRATION_ID.fullmatch(migration_id):
         raise ConfigError(f"migration id {migration_id!r} must match {MIGRATION_ID.pattern}")
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     changes: list[RouterState] = []
 
     def tell(state: RouterState) -> None:

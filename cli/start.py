@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dualgate.cli.operate.options import TIMEOUT_S, NoWait, Prefix, Reason, Servers, Timeout
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
+from dualgate.cli.operate.options import TIMEOUT_S, NoWait, Reason, Timeout
 from dualgate.cli.output import Json
 
 
@@ -31,8 +32,7 @@ def run(
     """
     from dualgate.cli.operate.sending import carry_out, order
     from dualgate.schemas.migration import load_migration
-    from dualgate.schemas.settings import load_settings
 
     config = load_migration(file)
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     carry_out(order("start", config.spec.migration, reason, config), settings, None if no_wait else timeout, json)

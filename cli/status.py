@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dualgate.cli.operate.options import Prefix, Servers, checked_id
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
+from dualgate.cli.operate.options import checked_id
 from dualgate.cli.output import Json, emit, err, out
 from dualgate.schemas.errors import ConfigError
 
@@ -31,12 +32,11 @@ def run(
     """
     from dualgate.cli.operate.watching import Follower, now_ms
     from dualgate.cli.operate.watching import watch as follow
-    from dualgate.schemas.settings import load_settings
     from dualgate.sinks.report.summary import EXIT_CODES
 
     if migration_id is not None:
         checked_id(migration_id)
-    settings = load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     with Follower(settings) as follower:
         follower.catch_up()
         chosen = migration_id or (_only(list(follower.views)) if watch else None)

@@ -5,16 +5,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say, table
 from dualgate.cli.topic_admin import TopicReport, create_topics, describe_topics
-from dualgate.schemas.settings import Settings, load_settings
+from dualgate.schemas.settings import Settings
 
 app = typer.Typer(help="Create or describe the topics.\n\nExample: `dualgate topics create`", no_args_is_help=True)
 
-Servers = Annotated[
-    str | None, typer.Option("--bootstrap-servers", help="The broker, host:port; else DUALGATE_BOOTSTRAP_SERVERS.")
-]
-Prefix = Annotated[str | None, typer.Option("--prefix", help="Before each topic's name; else DUALGATE_TOPIC_PREFIX.")]
 Partitions = Annotated[
     int | None, typer.Option("--partitions", help="Of the traffic topics, fixed at creation; else DUALGATE_PARTITIONS.")
 ]
@@ -26,7 +23,7 @@ def register(root: typer.Typer) -> None:
 
 
 def _settings(servers: str | None, prefix: str | None, partitions: int | None = None) -> Settings:
-    return load_settings(bootstrap_servers=servers, topic_prefix=prefix, partitions=partitions)
+    return cluster_settings(bootstrap_servers=servers, topic_prefix=prefix, partitions=partitions)
 
 
 @app.command()

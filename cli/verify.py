@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from dualgate.cli.operate.options import Prefix, Servers
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.topics import MIGRATION_ID
@@ -42,9 +42,8 @@ def _verified(what: str, servers: str | None, prefix: str | None) -> dict[str, A
     if not MIGRATION_ID.fullmatch(what):
         raise ConfigError(f"{what!r} is neither an archive's folder nor a migration id ({MIGRATION_ID.pattern})")
     from dualgate.cli.operate.verifying import verify_topics
-    from dualgate.schemas.settings import load_settings
 
-    settings = load_settings(bootstrap_servers=servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=servers, topic_prefix=prefix)
     say(f"reading ledger, evidence and decisions of {settings.bootstrap_servers}")
     return verify_topics(what, settings)
 

@@ -5,16 +5,13 @@ from typing import Annotated
 
 import typer
 
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say
 from dualgate.processors.runtime.loop import Stop, stop_on_signals
-from dualgate.schemas.settings import Settings, load_settings
+from dualgate.schemas.settings import Settings
 
 app = typer.Typer(help="Run one process of the pipeline.\n\nExample: `dualgate worker pairing`", no_args_is_help=True)
 
-Servers = Annotated[
-    str | None, typer.Option("--bootstrap-servers", help="The broker, host:port; else DUALGATE_BOOTSTRAP_SERVERS.")
-]
-Prefix = Annotated[str | None, typer.Option("--prefix", help="Before each topic's name; else DUALGATE_TOPIC_PREFIX.")]
 Slot = Annotated[
     str | None,
     typer.Option("--slot", help="A name that this process keeps over restarts, of no other live process; else DUALGATE_SLOT."),
@@ -36,7 +33,7 @@ def pairing(bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot
     """
     from dualgate.processors.pairing.worker import run
 
-    _run("pairing", run, load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot), json)
+    _run("pairing", run, cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot), json)
 
 
 @app.command()
@@ -47,7 +44,7 @@ def scoring(bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot
     """
     from dualgate.processors.scoring.worker import run
 
-    _run("scoring", run, load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot), json)
+    _run("scoring", run, cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot), json)
 
 
 @app.command()
@@ -60,7 +57,7 @@ def gate(bootstrap_servers: Servers = None, prefix: Prefix = None, json: Json = 
     """
     from dualgate.gate.agent import run
 
-    run(load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix))
+    run(cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix))
     _ended("gate", json)
 
 

@@ -229,8 +229,16 @@ def load_migration(path: str | FilePath) -> MigrationConfig:
         raise ConfigError(f"migration file {file}: {_plainly(error)}") from None
     spec = parse_migration(text, str(file))
     base = file.resolve().parent
-    named = [name for name in (spec.scoring.golden, spec.scoring.grants) if name is not None]
-    return MigrationConfig(spec, str(base), {name: sha256_of(base / name) for name in named})
+    named = {key: name for key in ("golden", "grants") if (name := getattr(spec.scoring, key)) is not None}
+    return MigrationConfig(spec, str(base), {name: _named(file, key, base / name) for key, name in named.items()})
+
+
+def _named(origin: FilePath, key: str, path: FilePath) -> str:
+    """Return the sha256 of a file that the migration file names; ConfigError tells both and the key."""
+    try:
+        return sha256_of(path)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: scoring.{key} names a {error}; paths start at the migration file's folder") from None
 
 
 def parse_migration(text: str, origin: str = "migration file") -> MigrationSpec:

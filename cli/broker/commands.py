@@ -11,10 +11,12 @@ from dualgate.cli.broker.process import LocalBroker
 from dualgate.cli.broker.record import BrokerRecord, forget, load_record, record_file, stop_recorded
 from dualgate.cli.output import Json, emit, say
 from dualgate.schemas.errors import ConfigError, StateError
+from dualgate.schemas.settings import PREFIX
 
 app = typer.Typer(
     help="A real single-node Apache Kafka on this machine.\n\nExample: `dualgate broker start`", no_args_is_help=True
 )
+SERVERS = f"{PREFIX}BOOTSTRAP_SERVERS"
 _ENDED_BY_SIGNAL = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 
 
@@ -45,6 +47,7 @@ def start(
         record = BrokerRecord.of(broker.start())
         record.save(path)
         _show(record, json, changed=True, words="started")
+        say(f"other verbs find it by themselves; for your own services: export {SERVERS}={record.bootstrap_servers}")
         if foreground:
             _stay(broker)
     except BaseException:

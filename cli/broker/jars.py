@@ -5,11 +5,18 @@
 
 import hashlib
 import os
+import shutil
+import ssl
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import urlopen
+
+import certifi
 
 from dualgate.schemas.errors import ConfigError, StateError, TransientError
 
@@ -17,6 +24,10 @@ COORDINATES = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
 """What is resolved. No log4j here: its BOM makes jgo choose kafka-clients 3.9, and the broker then fails."""
 
 LOCK = Path(__file__).with_name("jars.lock")
+
+
+MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
+TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +118,25 @@ def _download(jars: list[Jar], folder: Path, fetch: Callable[[Jar, Path], Path])
             path.replace(folder / jar.file)
 
 
-def fetch_from_maven_central(jar: Jar, repository: Path) -> Path:
-    """Download one jar into an empty local repository; TransientError where that fails."""
-    from jgo.maven import MavenContext  # .2 s, needed on the first start only
-
-    context = MavenContext(repo_cache=repository, timeout=30)
-    component = context.project(jar.group, jar.artifact).at_version(jar.version)
+def fetch_from_maven_central(jar: Jar, scratch: Path) -> Path:
+    """Download one jar into the scratch folder; TransientError where that fails."""
+    path = scratch / jar.file
+    url = f"{MAVEN_CENTRAL}/{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}/{jar.file}"
     try:
-        return Path(component.artifact().resolve())
-    except (OSError, RuntimeError) as error:
+        with urlopen(url, timeout=TIMEOUT_S, context=_trust()) as answer, path.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except (OSError, HTTPException) as error:
         raise TransientError(
-            f"could not download {jar.group}:{jar.artifact}:{jar.version} from Maven Central: {error}. The jars are "
-            f"needed once; a broker of your own goes without them: set DUALGATE_BOOTSTRAP_SERVERS."
+            f"could not download {url}: {getattr(error, 'reason', None) or error}. The jars are needed once; where a proxy "
+            "shows certificates of its own, name them in SSL_CERT_FILE; a broker of your own goes without the jars: set "
+            "DUALGATE_BOOTSTRAP_SERVERS."
         ) from error
+    return path
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Trust what the system trusts (companies put their own authorities there), and the public ones where it has none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context

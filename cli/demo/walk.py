@@ -1,6 +1,5 @@
 """The demo's walk: each step in its order, and everything ended however it goes."""
 
-import shutil
 import signal
 import threading
 import time
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from dualgate.cli.broker import LocalBroker
 from dualgate.cli.demo.crew import Crew, ProcessDied, last_lines
+from dualgate.cli.demo.place import claimed, emptied
 from dualgate.cli.demo.sample import Sample, sample
 from dualgate.cli.demo.screen import Screen
 from dualgate.cli.demo.watch import Seen, Watch
@@ -44,7 +44,7 @@ class Interrupted(KeyboardInterrupt):
 def walk(out: Path, seed: int, json: bool) -> int:
     """Run the demo and return its exit code: 0 completed, 3 turned away, 4 not decided, 1 failed, 128 + n by a signal."""
     try:
-        with _signals():
+        with _signals(), claimed(out):
             document = _run(out, seed)
     except Interrupted as interrupted:
         say(f"\ninterrupted by {interrupted}; every process has been ended")
@@ -55,7 +55,7 @@ def walk(out: Path, seed: int, json: bool) -> int:
 
 def _run(out: Path, seed: int) -> dict[str, Any]:
     making = _in_background(lambda: sample(out / "workload", seed, say))
-    logs, archive = _emptied(out / "logs"), _emptied(out / "archive")
+    logs, archive = emptied(out / "logs"), emptied(out / "archive")
     with LocalBroker(progress=say) as broker:
         say(f"Apache Kafka runs on {broker.bootstrap_servers}")
         create_topics(broker.bootstrap_servers, "", PARTITIONS)
@@ -185,6 +185,8 @@ def _tell(console: Console, out: Path, document: dict[str, Any]) -> None:
     console.print(
         f"verify: {document['verify']['decisions']} decisions, recomputed from the archived ledger, {equal} the live ones"
     )
+    if difference := document["verify"]["first_difference"] or document["verify"]["incomplete"]:
+        console.print(f"  {difference}", markup=False)
     console.print(f"report: {out / 'report.html'}   summary: {out / 'summary.json'}   archive: {out / 'archive'}", markup=False)
 
 
@@ -211,9 +213,3 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def _environment(bootstrap_servers: str) -> dict[str, str]:
     """Return the settings of the processes: ours only, whatever the user's shell has for another cluster."""
     return {"DUALGATE_BOOTSTRAP_SERVERS": bootstrap_servers, "DUALGATE_PARTITIONS": str(PARTITIONS)}
-
-
-def _emptied(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder

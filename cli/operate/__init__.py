@@ -5,7 +5,8 @@ Each is one entry of the ledger; the gate carries it out, once, and answers with
 
 import typer
 
-from dualgate.cli.operate.options import TIMEOUT_S, Id, NoWait, Prefix, Reason, Servers, Timeout, checked_id
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
+from dualgate.cli.operate.options import TIMEOUT_S, Id, NoWait, Reason, Timeout, checked_id
 from dualgate.cli.output import Json
 from dualgate.schemas.records import CommandKind
 
@@ -86,7 +87,6 @@ def _order(
     kind: CommandKind, migration_id: str, reason: str, wait_s: float | None, servers: str | None, prefix: str | None, json: bool
 ) -> None:
     from dualgate.cli.operate.sending import carry_out, order
-    from dualgate.schemas.settings import load_settings
 
-    settings = load_settings(bootstrap_servers=servers, topic_prefix=prefix)
+    settings = cluster_settings(bootstrap_servers=servers, topic_prefix=prefix)
     carry_out(order(kind, checked_id(migration_id), reason), settings, wait_s, json)

@@ -9,10 +9,6 @@ import typer
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.topics import MIGRATION_ID
 
-Servers = Annotated[
-    str | None, typer.Option("--bootstrap-servers", help="The broker, host:port; else DUALGATE_BOOTSTRAP_SERVERS.")
-]
-Prefix = Annotated[str | None, typer.Option("--prefix", help="Before each topic's name; else DUALGATE_TOPIC_PREFIX.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for whoever reads the ledger later.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Write the command to the ledger and do not wait for the gate.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=0.0, help="How many seconds to wait for the gate's answer.")]

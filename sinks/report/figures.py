@@ -160,7 +160,7 @@ def _band(figure: Any, left: Any, right: Any, name: str, label: str) -> None:
 
 def _bands(figure: Any, edges: Sequence[int], names: Sequence[str], place: Callable[[int], Any], *, short: bool) -> None:
     """Shade the phases between the edges; one that is too narrow for its name goes without."""
-    room = (0.08 if short else 0.06) * (edges[-1] - edges[0])
+    room = (0.1 if short else 0.08) * (edges[-1] - edges[0])
     for (left, right), name in zip(pairwise(edges), names, strict=True):
         words = (name.split("(")[0] if short else name.replace("(", " ").rstrip(")")).replace("_", " ").capitalize()
         if right > left:

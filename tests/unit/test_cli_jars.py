@@ -1,12 +1,17 @@
 """The broker's jars are the ones in the lock, byte for byte, or the broker does not start."""
 
 import hashlib
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from dualgate.cli.broker import jars
 from dualgate.cli.broker.jars import COORDINATES, LOCK, Jar, class_path, read_lock
-from dualgate.schemas.errors import ConfigError, StateError
+from dualgate.schemas.errors import ConfigError, StateError, TransientError
 
 BYTES = {"a": b"first jar", "b": b"second jar"}
 
@@ -79,3 +84,33 @@ def test_the_lock_of_the_project_pins_what_is_resolved() -> None:
     assert {jar.version for jar in jars if jar.group == "org.apache.kafka"} == {"4.4.0"}
     assert not [jar.artifact for jar in jars if jar.artifact.startswith("log4j-slf4j")]
     assert len({jar.file for jar in jars}) == len(jars)
+
+
+@pytest.fixture
+def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A Maven repository over HTTP that has the jar `a` only."""
+    place = tmp_path / "maven" / "org" / "example" / "a" / "1.0"
+    place.mkdir(parents=True)
+    (place / "a-1.0.jar").write_bytes(BYTES["a"])
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_words: object) -> None:
+            """Write nothing into the tests' output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path / "maven"))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(jars, "MAVEN_CENTRAL", f"http://127.0.0.1:{server.server_port}")
+        yield place
+        server.shutdown()
+
+
+def test_jars_come_from_where_maven_keeps_them(lock: Path, tmp_path: Path, maven: Path) -> None:
+    """A jar is asked for under its group's path; one that is not there is named with its address and what to do."""
+    (tmp_path / "one.lock").write_text(lock.read_text().splitlines()[1] + "\n")
+    assert [path.read_bytes() for path in class_path(tmp_path / "one.lock", tmp_path / "jars")] == [BYTES["a"]]
+    with pytest.raises(
+        TransientError, match=r"could not download http://.*/org/example/b/1\.0/b-1\.0\.jar: File not found.*SSL_CERT_FILE"
+    ):
+        class_path(lock, tmp_path / "jars")
+    assert [path.name for path in (tmp_path / "jars").iterdir()] == ["a-1.0.jar"]
+    assert maven.exists()

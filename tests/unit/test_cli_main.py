@@ -1,5 +1,8 @@
 """The root of the command: exit codes and one message for each kind of error, before any verb does anything."""
 
+import errno
+from collections.abc import Callable
+
 import pytest
 import typer
 
@@ -25,6 +28,17 @@ CODES = {
 }
 
 
+def ending(monkeypatch: pytest.MonkeyPatch, verb: Callable[[], None], code: int) -> None:
+    """Run a verb as the command would, and hold its exit code."""
+    app = typer.Typer()
+    app.command("fail")(verb)
+    app.callback()(lambda: None)
+    monkeypatch.setattr(root, "build", lambda _first: app)
+    with pytest.raises(SystemExit) as ended:
+        root.main(["fail"])
+    assert ended.value.code == code
+
+
 @pytest.mark.parametrize(("kind", "code"), CODES.items())
 def test_each_error_of_ours_ends_with_its_exit_code_and_its_message(
     kind: type[DualgateError], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -34,14 +48,37 @@ def test_each_error_of_ours_ends_with_its_exit_code_and_its_message(
     def fail() -> None:
         raise kind("topic x has 2 partitions, not 4")
 
-    app = typer.Typer()
-    app.command()(fail)
-    app.callback()(lambda: None)
-    monkeypatch.setattr(root, "build", lambda _first: app)
-    with pytest.raises(SystemExit) as ended:
-        root.main(["fail"])
-    assert ended.value.code == code
+    ending(monkeypatch, fail, code)
     assert capsys.readouterr() == ("", "dualgate: topic x has 2 partitions, not 4\n")
+
+
+REFUSED = [
+    (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 2, "dualgate: /root/x: Permission denied\n"),
+    (OSError(errno.ENOSPC, "No space left on device"), 1, "dualgate: disk: No space left on device\n"),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "words"), REFUSED)
+def test_a_path_that_the_system_refuses_is_told_in_words(
+    error: OSError, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder without permission is bad input, a full disk a failure; neither shows a trace."""
+
+    def fail() -> None:
+        raise error
+
+    ending(monkeypatch, fail, code)
+    assert capsys.readouterr() == ("", words)
+
+
+def test_an_error_of_the_system_without_a_path_keeps_its_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused connection that nobody has turned into words is a fault of ours: nothing may hide where."""
+
+    def fail() -> None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    with pytest.raises(ConnectionRefusedError):
+        ending(monkeypatch, fail, 1)
 
 
 def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dualgate.processors.scoring.cache import Cache
+from dualgate.processors.scoring.deadline import TookTooLong, processor_seconds
 from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
 from dualgate.processors.scoring.safety.hallucination import hallucinations
 from dualgate.processors.scoring.safety.unsafe import unsafe
 from dualgate.processors.scoring.sql.normal import Features, NormalForm, features, normal_form
-from dualgate.processors.scoring.sql.parsing import Parsed, parsed, template
-from dualgate.processors.scoring.sql.resolve import Resolved, resolve
+from dualgate.processors.scoring.sql.parsing import MAX_SECONDS, Parsed, parsed, template
+from dualgate.processors.scoring.sql.resolve import Resolved, TooLarge, resolve
 from dualgate.processors.scoring.sql.schema import Schema
 
 QUOTED_MAY_BE_TEXT = frozenset({"sqlite", "mysql"})
@@ -57,14 +58,21 @@ def _analyse(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schem
     if tree.error is not None:
         return _unparsable(tree, tree.error)
     try:
-        if tree.query is None:
-            return Analysis(tree, None, None, tuple(unsafe(tree, None, schema)), "not one query")
-        resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT)
-        known = schema.tables is not None
-        findings = [*unsafe(tree, resolved, schema), *(hallucinations(resolved) if known else ())]
-        return Analysis(tree, resolved, normal_form(resolved, constants), tuple(dict.fromkeys(findings)))
+        with processor_seconds(MAX_SECONDS):
+            return _analysed(tree, constants, dialect, schema)
     except RecursionError:
         return _unparsable(tree, "nested too deeply")
+    except (TooLarge, TookTooLong) as error:
+        return _unparsable(tree, str(error))
+
+
+def _analysed(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schema) -> Analysis:
+    if tree.query is None:
+        return Analysis(tree, None, None, tuple(unsafe(tree, None, schema)), "not one query")
+    resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT)
+    known = schema.tables is not None
+    findings = [*unsafe(tree, resolved, schema), *(hallucinations(resolved) if known else ())]
+    return Analysis(tree, resolved, normal_form(resolved, constants), tuple(dict.fromkeys(findings)))
 
 
 def _unparsable(tree: Parsed, words: str) -> Analysis:

@@ -5,19 +5,17 @@ wrong unless the golden answer is one.
 """
 
 from collections.abc import Sequence
-from typing import Any
-
-import orjson
 
 from dualgate.processors.scoring.comparison import result_digest, same_result
 from dualgate.processors.scoring.context import ScoringContext, Unavailable
-from dualgate.processors.scoring.execution import Database, Refused, Result, Stopped
-from dualgate.processors.scoring.golden import Golden, rows_of
+from dualgate.processors.scoring.execution import Database
+from dualgate.processors.scoring.golden import Golden
+from dualgate.processors.scoring.outcome import Refused, Result, Stopped
 from dualgate.processors.scoring.protocol import Columns, Score, missing, not_eligible
+from dualgate.processors.scoring.published import Reference
 from dualgate.processors.scoring.sql.parsing import ends_in_order
 from dualgate.schemas.records import Pair, Response
 
-Rows = Sequence[Sequence[Any]]
 Verdict = float | Stopped
 
 
@@ -59,13 +57,14 @@ def verdict(response: Response, golden: Golden, pair: Pair, context: ScoringCont
 
 
 def _compared(
-    response: Response, golden: Golden, reference: Rows, database: Database | Stopped, context: ScoringContext
+    response: Response, golden: Golden, reference: Reference, database: Database | Stopped, context: ScoringContext
 ) -> Verdict:
     ordered = ends_in_order(golden.sql, context.dialect) if golden.ordered is None else golden.ordered
-    published = None if response.result is None else _published(response.result)
-    if published is not None:
-        return float(same_result(reference, published, ordered))
-    if response.result_digest is not None and response.result_digest == result_digest(reference, ordered):
+    if response.result is not None:
+        right = reference.matches(response.result, ordered)
+        if right is not None:
+            return float(right)
+    if response.result_digest is not None and response.result_digest == result_digest(reference.rows, ordered):
         return 1.0
     return _executed(response.output, reference, ordered, database)
 
@@ -99,28 +98,19 @@ def _database(pair: Pair, context: ScoringContext) -> Database | Stopped:
     return context.databases.named(pair.query.context.get("database"))
 
 
-def _reference(golden: Golden, database: Database | Stopped) -> Rows | Stopped:
-    if golden.rows is not None:
-        return golden.rows
+def _reference(golden: Golden, database: Database | Stopped) -> Reference | Stopped:
+    if golden.reference is not None:
+        return golden.reference
     if isinstance(database, Stopped):
         return database
     outcome = database.run(golden.sql or "")
-    return outcome.rows if isinstance(outcome, Result) else Stopped(f"golden answer {golden.golden_id!r}: {outcome.reason}")
+    return outcome if isinstance(outcome, Result) else Stopped(f"golden answer {golden.golden_id!r}: {outcome.reason}")
 
 
-def _published(text: str) -> Rows | None:
-    """Return the rows that an answer carries; None where they are not whole."""
-    try:
-        result = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return None if isinstance(result, dict) and result.get("truncated") else rows_of(result)
-
-
-def _executed(sql: str, reference: Rows, ordered: bool, database: Database | Stopped) -> Verdict:
+def _executed(sql: str, reference: Reference, ordered: bool, database: Database | Stopped) -> Verdict:
     if isinstance(database, Stopped):
         return database
     outcome = database.run(sql)
     if isinstance(outcome, Stopped):
         return outcome
-    return 0.0 if isinstance(outcome, Refused) else float(same_result(reference, outcome.rows, ordered))
+    return 0.0 if isinstance(outcome, Refused) else float(same_result(reference.rows, outcome.rows, ordered))

@@ -2,59 +2,51 @@
 
 A query may fail in two ways that mean different things: the database refuses it (the answer is wrong), or a limit of ours or
 a fault of the connection stops it (nobody knows whether it is wrong). Limits are counts wherever the database has them
-(SQLite: instructions, bytes, rows), so that a second run says the same.
+(SQLite: instructions, bytes, rows), so that a second run says the same. SQLite runs in this process, and its limits hold it;
+any other database is asked from a child process, which is killed where a driver hangs or a row does not fit.
 """
 
+import contextlib
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
-from dualgate.processors.scoring import sqlite
+from dualgate.processors.scoring.confined import Confined, Ended, Failed
+from dualgate.processors.scoring.outcome import Limits, Outcome, Result, Stopped
+from dualgate.processors.scoring.server import ServerSession
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sqlite import SqliteSession
 from dualgate.schemas.errors import TransientError
 
-Rows = list[tuple[Any, ...]]
 DATABASE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+KILL_AFTER_S = 5.0
+"""Beyond a query's own time limit, which its server keeps where it can."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one query may cost."""
+class Session(Protocol):
+    """A connection to one database; `begin` comes before `execute`, and returns the version of what it sees, None unknown."""
 
-    rows: int = 20_000
-    timeout_ms: int = 30_000
-    sqlite_steps: int = 200_000_000
-    cached_cells: int = 4_000_000
+    def begin(self) -> Any:
+        """Begin a snapshot."""
+        ...
 
+    def execute(self, sql: str) -> Outcome:
+        """Return what a query yields in the snapshot."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The rows of a query."""
+    def schema(self) -> Schema:
+        """Return the schema."""
+        ...
 
-    rows: Sequence[Sequence[Any]]
+    def end(self) -> None:
+        """End the snapshot."""
+        ...
 
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The database says that this is no query it can answer."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A limit or a fault that is not the query's: its result is not known."""
-
-    reason: str
-
-
-Outcome = Result | Refused | Stopped
+    def close(self) -> None:
+        """Close the connection."""
+        ...
 
 
 class Databases:
@@ -65,13 +57,17 @@ class Databases:
         self._base = base
         self._limits = limits or Limits()
         self._open: dict[str, Database] = {}
+        self._closed: dict[str, Stopped] = {}
 
     def named(self, name: str | None) -> "Database | Stopped":
         """Return the database that a query names in its context; Stopped says why there is none."""
         key = (name or "") if "{database}" in self._url else ""
+        if key in self._closed:
+            return self._closed[key]
         if key not in self._open:
             opened = self._opened(key)
             if isinstance(opened, Stopped):
+                self._closed[key] = opened
                 return opened
             self._open[key] = opened
         return self._open[key]
@@ -85,7 +81,8 @@ class Databases:
             return Stopped(f"database cannot be opened: {_first_line(error)}")
 
     def begin_batch(self) -> None:
-        """Begin a new snapshot of each database at its next use."""
+        """Begin a new snapshot of each database at its next use, and try those again that could not be opened."""
+        self._closed.clear()
         for database in self._open.values():
             database.end()
 
@@ -101,10 +98,10 @@ class Database:
 
     def __init__(self, url: str, base: str, limits: Limits) -> None:
         parsed = sa.make_url(url)
-        self.dialect = parsed.get_backend_name()
         self._limits = limits
-        self._engine = sqlite.engine(parsed, base) if self.dialect == "sqlite" else sa.create_engine(parsed, poolclass=NullPool)
-        self._connection = self._engine.connect()
+        self._session: Session = (
+            SqliteSession(parsed, base, limits) if parsed.get_backend_name() == "sqlite" else ConfinedSession(parsed, limits)
+        )
         self._in_batch = False
         self._version: Any = None
         self._schema: Schema | None = None
@@ -117,7 +114,7 @@ class Database:
             self._begin()
         found = self._cache.get(sql)
         if found is None:
-            found = self._execute(sql)
+            found = self._session.execute(sql)
             self._keep(sql, found)
         return found
 
@@ -126,59 +123,29 @@ class Database:
         if self._schema is None:
             if not self._in_batch:
                 self._begin()
-            self._schema = _schema(sa.inspect(self._connection))
+            self._schema = self._session.schema()
         return self._schema
 
     def end(self) -> None:
         """End the snapshot of this batch."""
-        if self._connection.in_transaction():
-            self._connection.rollback()
+        if self._in_batch:
+            self._session.end()
         self._in_batch = False
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
-        self._engine.dispose()
+        self._session.close()
 
     def _begin(self) -> None:
         """Begin a snapshot; results of another version of the database are forgotten."""
-        self._connection.begin()
-        version = sqlite.begin(self._connection) if self.dialect == "sqlite" else _begin_other(self._connection, self._limits)
+        version = self._session.begin()
         if version is None or version != self._version:
             self._cache.clear()
-            self._cells, self._schema = 0, None
+            self._cells = 0
+            if version is not None:
+                self._schema = None
         self._version = version
         self._in_batch = True
-
-    def _execute(self, sql: str) -> Outcome:
-        # the driver's own cursor: neither ":name" nor "%" in an agent's SQL is a parameter
-        raw: Any = self._connection.connection
-        cursor = raw.cursor()
-        guard = sqlite.guarded(raw, self._limits.sqlite_steps, self._limits.timeout_ms) if self.dialect == "sqlite" else None
-        try:
-            with guard if guard is not None else _savepoint(cursor):
-                cursor.execute(sql)
-                return self._fetched(cursor)
-        except sqlite.LimitReached as error:
-            return Stopped(str(error))
-        except Exception as error:  # every driver has its own tree
-            return self._failed(error)
-        finally:
-            cursor.close()
-
-    def _fetched(self, cursor: Any) -> Outcome:
-        if cursor.description is None:
-            return Refused("the statement returns no rows")
-        rows = cursor.fetchmany(self._limits.rows + 1)
-        if len(rows) > self._limits.rows:
-            return Stopped(f"more than {self._limits.rows} rows")
-        return Result(list(rows))
-
-    def _failed(self, error: Exception) -> Outcome:
-        words = f"{type(error).__name__}: {_first_line(error)}"
-        if _is_ours(error):
-            return Stopped(words)
-        return Refused(words)
 
     def _keep(self, sql: str, outcome: Outcome) -> None:
         self._cells += _size(outcome)
@@ -188,53 +155,69 @@ class Database:
             self._cells -= _size(dropped)
 
 
-def _schema(inspector: sa.Inspector) -> Schema:
-    names = [*inspector.get_table_names(), *inspector.get_view_names()]
-    return Schema(
-        tables={name.lower(): tuple(c["name"].lower() for c in inspector.get_columns(name)) for name in names},
-        keys={n.lower(): tuple(c.lower() for c in inspector.get_pk_constraint(n)["constrained_columns"]) for n in names},
-        references=frozenset(
-            ((name.lower(), own.lower()), (key["referred_table"].lower(), other.lower()))
-            for name in names
-            for key in inspector.get_foreign_keys(name)
-            for own, other in zip(key["constrained_columns"], key["referred_columns"], strict=False)
-        ),
-    )
+class ConfinedSession:
+    """A server's session in a child process; where the child is killed, the next query has another, and a new snapshot.
+
+    TransientError where it cannot be opened.
+    """
+
+    def __init__(self, url: sa.URL, limits: Limits) -> None:
+        self._child = Confined(ServerSession, (url.render_as_string(hide_password=False), limits), limits.memory_bytes)
+        self._seconds = limits.timeout_ms / 1000 + KILL_AFTER_S
+        self._begun = False
+        try:
+            self._ask("end")
+        except (Failed, Ended) as error:
+            self.close()
+            raise TransientError(str(error)) from None
+
+    def begin(self) -> None:
+        """Begin a snapshot; where that fails, the queries in it say so."""
+        with contextlib.suppress(Failed, Ended):
+            self._begin()
+
+    def execute(self, sql: str) -> Outcome:
+        """Return what a query yields; Stopped where it takes too long or too much."""
+        try:
+            if not self._begun:
+                self._begin()
+            outcome: Outcome = self._ask("execute", sql)
+        except (Failed, Ended) as error:
+            return Stopped(str(error))
+        return outcome
+
+    def schema(self) -> Schema:
+        """Return the schema; TransientError where it cannot be had."""
+        try:
+            found: Schema = self._ask("schema")
+        except (Failed, Ended) as error:
+            raise TransientError(f"schema: {error}") from None
+        return Schema(found.tables, found.keys, found.references)  # numbered in this process
+
+    def end(self) -> None:
+        """End the snapshot."""
+        with contextlib.suppress(Failed, Ended):
+            self._ask("end")
+        self._begun = False
+
+    def close(self) -> None:
+        """End the child."""
+        self._child.close()
+
+    def _begin(self) -> None:
+        self._ask("begin")
+        self._begun = True
+
+    def _ask(self, method: str, *args: object) -> Any:
+        try:
+            return self._child.call(method, *args, seconds=self._seconds)
+        except (Failed, Ended):
+            self._begun = False
+            raise
 
 
 def _size(outcome: Outcome) -> int:
     return 8 + (len(outcome.rows) * len(outcome.rows[0]) if isinstance(outcome, Result) and outcome.rows else 0)
-
-
-def _begin_other(connection: sa.Connection, limits: Limits) -> Any:
-    """Begin a read-only snapshot; None, since what else has been committed is not known, so no result outlives the batch."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(limits.timeout_ms)}")
-    elif connection.dialect.name in ("mysql", "mariadb"):
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-    return None
-
-
-@contextmanager
-def _savepoint(cursor: Any) -> Iterator[None]:
-    """Undo what one statement did, so that its error ends neither the snapshot nor its siblings."""
-    cursor.execute("SAVEPOINT dualgate_answer")
-    try:
-        yield
-    finally:
-        cursor.execute("ROLLBACK TO SAVEPOINT dualgate_answer")
-
-
-_OURS: tuple[Callable[[Exception], bool], ...] = (
-    lambda e: isinstance(e, MemoryError),
-    lambda e: getattr(e, "sqlstate", None) in ("57014", "57P01", "53200", "08006", "08003"),
-    lambda e: "database is locked" in str(e) or "disk I/O error" in str(e) or "file is not a database" in str(e),
-)
-
-
-def _is_ours(error: Exception) -> bool:
-    return any(test(error) for test in _OURS)
 
 
 def _first_line(error: BaseException) -> str:

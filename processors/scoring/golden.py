@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
+from dualgate.processors.scoring.published import Reference, rows_of
 from dualgate.schemas.errors import ConfigError
 
 FIELDS = ("golden_id", "sql", "result", "ordered", "refuse")
@@ -20,7 +20,7 @@ class Golden:
 
     golden_id: str
     sql: str | None = None
-    rows: list[list[Any]] | None = None
+    reference: Reference | None = None
     ordered: bool | None = None
     refuse: bool = False
 
@@ -55,14 +55,4 @@ def _golden(line: bytes | str, where: str) -> Golden:
     rows = None if result is None else rows_of(result)
     if result is not None and rows is None:
         raise ConfigError(f'{where}: result must be {{"columns": [...], "rows": [[...], ...]}}')
-    return Golden(given["golden_id"], sql, rows, given.get("ordered"), bool(refuse))
-
-
-def rows_of(result: Any) -> list[list[Any]] | None:
-    """Return the rows of a published result, None where it has not that shape."""
-    rows = result.get("rows") if isinstance(result, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, list) for row in rows):
-        return None
-    if rows and any(len(row) != len(rows[0]) for row in rows):
-        return None
-    return rows
+    return Golden(given["golden_id"], sql, None if rows is None else Reference(rows), given.get("ordered"), bool(refuse))

@@ -5,9 +5,10 @@ from typing import TypeVar
 
 from dualgate.processors.scoring.block import Identity
 from dualgate.processors.scoring.context import ScoringContext, Unavailable
-from dualgate.processors.scoring.execution import Databases, Limits
+from dualgate.processors.scoring.execution import Databases
 from dualgate.processors.scoring.golden import Golden, read_golden
 from dualgate.processors.scoring.logic import MigrationScoring, builtin_scorers
+from dualgate.processors.scoring.outcome import Limits
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.grants import Grant, parse_grants
 from dualgate.schemas.migration import MigrationConfig, sha256_of

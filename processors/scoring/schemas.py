@@ -3,8 +3,9 @@
 import sqlalchemy as sa
 
 from dualgate.processors.scoring.context import ScoringContext
-from dualgate.processors.scoring.execution import Stopped
+from dualgate.processors.scoring.outcome import Stopped
 from dualgate.processors.scoring.sql.schema import UNKNOWN, Schema
+from dualgate.schemas.errors import TransientError
 from dualgate.schemas.records import Pair
 
 
@@ -17,5 +18,5 @@ def schema_of(pair: Pair, context: ScoringContext) -> Schema:
         return UNKNOWN
     try:
         return database.schema()
-    except sa.exc.SQLAlchemyError:
+    except (sa.exc.SQLAlchemyError, TransientError):
         return UNKNOWN

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dualgate.processors.scoring.execution import Database, Databases, Limits, Refused, Result, Stopped
+from dualgate.processors.scoring.execution import Database, Databases
+from dualgate.processors.scoring.outcome import Limits, Refused, Result, Stopped
 from support.scoring import shop
 
 

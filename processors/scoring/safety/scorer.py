@@ -35,6 +35,7 @@ class Inspection:
 
 
 CLEAN = Inspection()
+_INNOCENT = (Score(0.0, 0.0),) * len(COLUMNS)
 
 
 class Safety:
@@ -57,6 +58,8 @@ class Safety:
         if pair.challenger.status == "shed" or pair.incumbent.status == "shed":
             return [not_eligible("shed before the agent saw it")] * len(COLUMNS)
         incumbent, challenger = self._inspect(pair.incumbent, pair, context), self._inspect(pair.challenger, pair, context)
+        if incumbent == challenger == CLEAN:
+            return _INNOCENT
         arms = (("incumbent", incumbent, pair.incumbent), ("challenger", challenger, pair.challenger))
         return [_joined(kind, arms) for kind in (ANY, *CLASSES)]
 

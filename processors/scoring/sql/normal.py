@@ -43,23 +43,31 @@ Form = str | Node | int
 
 @dataclass(frozen=True, slots=True)
 class NormalForm:
-    """The normal form of a template: of the whole, and of each component as a list of features."""
+    """The normal form of a template: of the whole, and of each component as features, those without slots counted already."""
 
     whole: Form
-    components: Mapping[str, Sequence[Form]]
+    fixed: Mapping[str, Counter[str]]
+    slotted: Mapping[str, Sequence[Form]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Features:
-    """The normal form of one query: equal texts mean the same; its components are multisets, made when they are asked for."""
+    """The normal form of one query: equal texts mean the same; its components are multisets, made when first asked for."""
 
     whole: str
     form: NormalForm
     values: Sequence[str]
+    _components: dict[str, Counter[str]] | None = None
 
     def components(self) -> dict[str, Counter[str]]:
         """Return the features of each component."""
-        return {name: Counter(_fill(part, self.values) for part in parts) for name, parts in self.form.components.items()}
+        if self._components is None:
+            self._components = {name: self._component(name, fixed) for name, fixed in self.form.fixed.items()}
+        return self._components
+
+    def _component(self, name: str, fixed: Counter[str]) -> Counter[str]:
+        slotted = self.form.slotted[name]
+        return fixed + Counter([_fill(part, self.values) for part in slotted]) if slotted else fixed
 
 
 def features(form: NormalForm, constants: Sequence[str]) -> Features:
@@ -108,7 +116,9 @@ def normal_form(resolved: Resolved, constants: Sequence[str]) -> NormalForm:
     """Return the normal form of a resolved template; constants tell which literals are slots."""
     maker = _Maker(constants)
     whole = maker.query(resolved)
-    return NormalForm(whole, maker.components)
+    fixed = {name: Counter(part for part in parts if isinstance(part, str)) for name, parts in maker.components.items()}
+    slotted = {name: [part for part in parts if not isinstance(part, str)] for name, parts in maker.components.items()}
+    return NormalForm(whole, fixed, slotted)
 
 
 class _Maker:

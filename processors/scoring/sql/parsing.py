@@ -8,9 +8,14 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from dualgate.processors.scoring.cache import Cache
+from dualgate.processors.scoring.deadline import TookTooLong, processor_seconds
 from dualgate.processors.scoring.sql.template import Template, template_of
 
 MAX_CHARACTERS = 50_000
+MAX_DEPTH = 200
+"""Brackets within brackets. Python stops a deeper recursion by itself; sqlglot's compiled build ends the process."""
+MAX_SECONDS = 5.0
+"""A hundred times what the longest real queries take; ``FROM a JOIN a JOIN a …`` without ON doubles it with each JOIN."""
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements it does not model; they are findings of ours
 
 
@@ -61,8 +66,25 @@ def _outermost(query: exp.Query) -> exp.Expr:
 def _parse(text: str, dialect: str | None) -> Parsed:
     if len(text) > MAX_CHARACTERS:
         return Parsed(text, (), f"longer than {MAX_CHARACTERS} characters")
+    if _depth(text) > MAX_DEPTH:
+        return Parsed(text, (), f"nested deeper than {MAX_DEPTH} brackets")
     try:
-        statements = tuple(s for s in sqlglot.parse(text, dialect=dialect or None) if s is not None)
-    except (SqlglotError, RecursionError, ValueError, AttributeError, TypeError, IndexError, KeyError) as error:
+        with processor_seconds(MAX_SECONDS):
+            statements = tuple(s for s in sqlglot.parse(text, dialect=dialect or None) if s is not None)
+    except (SqlglotError, RecursionError, TookTooLong, ValueError, AttributeError, TypeError, IndexError, KeyError) as error:
         return Parsed(text, (), (str(error).splitlines() or [type(error).__name__])[0][:200])
     return Parsed(text, statements, None if statements else "empty")
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets are nested, those in comments and text constants included."""
+    if text.count("(") + text.count("[") + text.count("<") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for character in text:
+        if character in "([<":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in ")]>":
+            depth = max(0, depth - 1)
+    return deepest

@@ -15,6 +15,14 @@ Tables = Mapping[str, tuple[str, ...]]
 ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
 
 
+MAX_COLUMNS = 5_000
+"""Output columns of one SELECT (databases stop at 2,000): stars over joins of stars double them at each level."""
+
+
+class TooLarge(Exception):
+    """The query stands for more than can be looked at."""
+
+
 @dataclass(slots=True, eq=False)
 class Source:
     """One item of a FROM clause: a table, a derived query, or a function whose columns are not known."""
@@ -69,6 +77,8 @@ class Scope:
                 found.append(((item.alias_or_name or "").lower(), item.this if isinstance(item, exp.Alias) else item, None))
             else:
                 found += [(column, None, source) for source in starred for column in source.columns or ("*",)]
+            if len(found) > MAX_COLUMNS:
+                raise TooLarge(f"more than {MAX_COLUMNS} columns")
         return found
 
 
@@ -175,7 +185,7 @@ class _Resolver:
         if isinstance(node, exp.Paren):
             self._add(node.this, join, scope, ctes)
             return
-        if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table):  # (a JOIN b)
+        if isinstance(node, exp.Subquery) and _is_source(node.this):  # (a JOIN b)
             self._add(node.this, join, scope, ctes)
             return
         source = self._source(node, scope, ctes)
@@ -270,6 +280,13 @@ class _Resolver:
         if self._tables is not None and not (self._quoted_may_be_text and node.this.args.get("quoted")):
             self.problems.append(Problem("column", node.name, f"no source here has it: {_sources(scope)}"))
         return None
+
+
+def _is_source(node: exp.Expr) -> bool:
+    """Tell whether what stands in brackets in a FROM is a table or a join, in any number of brackets, and no SELECT."""
+    while isinstance(node, exp.Subquery | exp.Paren):
+        node = node.this
+    return isinstance(node, exp.Table)
 
 
 def _bound(node: exp.Expr, result: Resolved) -> bool:

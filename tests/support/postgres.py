@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -46,7 +47,7 @@ def cluster(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    as_user = {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+    as_user: Any = {} if user is None else {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
     _run([place / "initdb", "-D", data, "-U", "tester", "--auth=trust", "--no-sync", "-E", "UTF8"], folder, as_user)
     options = ["-p", str(port), "-k", str(folder), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
     with (folder / "log").open("wb") as log:
@@ -66,8 +67,8 @@ def cluster(folder: Path) -> Iterator[str]:
             server.wait(30)
 
 
-def _run(command: Sequence[str | Path], folder: Path, as_user: object) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **as_user)  # type: ignore[call-overload]
+def _run(command: Sequence[str | Path], folder: Path, as_user: Any) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, **as_user)
     assert done.returncode == 0, done.stderr.decode()
 
 

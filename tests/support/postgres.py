@@ -56,7 +56,7 @@ def cluster(folder: Path) -> Iterator[str]:
             cwd=folder,
             stdout=log,
             stderr=log,
-            **as_user,  # type: ignore[call-overload]
+            **as_user,
         )
         try:
             url = f"postgresql+pg8000://tester@127.0.0.1:{port}/postgres"

@@ -84,8 +84,26 @@ def remarks(config: MigrationConfig) -> list[str]:
         said.append("scoring.grants is missing: who may read what is not checked")
     if spec.scoring.golden and not spec.scoring.database:
         said.append("scoring.database is missing: answers are compared by their recorded results only")
-    if "error_budget" in spec.model_fields_set:
-        said.append("error_budget is read but not applied by this release: CUSUM, e-SR and the degradation test watch instead")
+    return said + _unguarded(config)
+
+
+def _unguarded(config: MigrationConfig) -> list[str]:
+    """Return what nothing will watch in the live phases, and the budgets that can count nothing."""
+    from dualgate.gate.budget import countable, share
+    from dualgate.gate.hypotheses import hypotheses
+    from dualgate.gate.monitor_plans import unwatchable
+
+    try:
+        specs = [s for s in hypotheses(config.spec, reruns=False) if s.name == s.dimension]
+    except ConfigError:
+        return []
+    said = []
+    for s in specs:
+        why = unwatchable(s)
+        if why is not None:
+            said.append(f"{s.name}: {why}; where queries ask for none, no monitor watches it in the live phases")
+        if not countable(s) and share(config.spec, s.name) is not None:
+            said.append(f"error_budget.{s.name}: no paired difference counts its bad answers, so it is never used up")
     return said
 
 

@@ -84,6 +84,13 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     ]
     columns = ("hypothesis", "null", "design", "fixed test", "Wald bound", "enough at 1 - miss", "in pairs")
     console.print(table(columns, rows))
+    live = [
+        (p["phase"], f"{p['share']:g}", f"{p['observations']:,}", ", ".join(f"{d} {n:g}" for d, n in p["bad_answers"].items()))
+        for p in document["live"]
+    ]
+    console.print(table(("live phase", "share", "observations", "extra bad answers allowed"), live))
+    for name, why in document["unwatched"].items():
+        console.print(f"no monitor can watch {name}: {why}", markup=False)
     limits = document["thresholds"]
     ranks = ", ".join(f"{t:.3f}" for t in limits["accept_by_rank"])
     console.print(f"thresholds (log e): accept {ranks}; futility {limits['futility']:.3f}; worse {limits['worse']:.3f}")

@@ -8,7 +8,7 @@ from dualgate.gate.admission import admit
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record, refused
 from dualgate.gate.intake import transition
 from dualgate.gate.rules import first, now, rules, waiting_for
-from dualgate.gate.state import REMEMBERED_COMMANDS, MigrationState, parsed
+from dualgate.gate.state import REMEMBERED_COMMANDS, REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import Command, Migration, RoutingCommand
@@ -161,7 +161,8 @@ def _retry(state: MigrationState, order: Command, at: At) -> Decided:
     if state.held:
         made_anew = state.held.partition("/")[0] + "/"
         kept = {name: source for name, source in state.sources.items() if not name.startswith(made_anew)}
-        freed = replace(state, held="", sources=kept)
+        old = {source.lineage for name, source in state.sources.items() if name not in kept}
+        freed = replace(state, held="", sources=kept, gone=(*state.gone, *sorted(old))[-REMEMBERED_TOPICS:])
         return record(freed, _applied(order, f"goes on with the topics as they are now; was held: {state.held}"), Place(at))
     if state.active:
         return _say(state, order, at, "unchanged", f"the migration is {state.phase} and runs")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dualgate.gate import phases
+from dualgate.gate.checks import ASSIGNMENT
 from dualgate.gate.evidence import dimensions, snapshot
 from dualgate.gate.state import PHASE, MigrationState
 from dualgate.gate.withdrawal import begun
@@ -76,6 +77,12 @@ def entered(state: MigrationState, phase: str) -> MigrationState:
         phase_sequence=state.last_command.sequence + 1,
         phase_began_ms=state.evidence_clock_ms,
         retreated=False,
+        reentry="",
+        reentry_ms=None,
+        by_stratum={},
+        spent={},
+        checks={},
+        waiting=None,
         counters={name: n for name, n in state.counters.items() if not name.startswith(PHASE)},
         migration=replace(state.migration, active=phase not in phases.TERMINAL),
     )
@@ -103,8 +110,10 @@ def command(state: MigrationState, share: float, cause: Cause, place: Place, bef
         ledger_offset=place.at.offset,
         ledger_row=place.row,
     )
+    checks = {name: sums for name, sums in state.checks.items() if not name.startswith(ASSIGNMENT)}
     gone = begun(state, share, place.at.time_ms)
-    told, outputs = record(replace(state, last_command=routing, withdrawal=gone), cause, place, before, routing)
+    state = replace(state, last_command=routing, withdrawal=gone, assigned=(0, 0), checks=checks)
+    told, outputs = record(state, cause, place, before, routing)
     return told, [Output(DECISIONS, state.migration_id, routing), *outputs]
 
 

@@ -1,6 +1,6 @@
 """Evidence as it is told: one `DimensionEvidence` a dimension, snapshots, and the reasons of decisions with both numbers."""
 
-from dualgate.gate import phases
+from dualgate.gate import phases, told
 from dualgate.gate.rules import now, waiting_for
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import (
@@ -13,7 +13,7 @@ from dualgate.gate.stats import (
     rank_thresholds,
 )
 from dualgate.gate.stats.interval import Interval
-from dualgate.gate.withdrawal import told
+from dualgate.gate.withdrawal import told as routers
 from dualgate.schemas.dimensions import DIMENSIONS
 from dualgate.schemas.records import DimensionEvidence, DimensionStatus, EvidenceRecord, EvidenceSnapshot
 
@@ -100,6 +100,10 @@ def snapshot(state: MigrationState, partition: int, offset: int, row: int | None
             waiting_for=waiting_for(state),
             dimensions=dimensions(state),
             counters=dict(state.counters),
-            routers=told(state),
+            routers=routers(state),
+            budgets=told.budgets(state),
+            monitors=told.monitors(state),
+            strata=told.strata(state),
+            checks=told.held(state),
         )
     )

@@ -12,7 +12,7 @@ from dualgate.gate.decide import At, Output
 from dualgate.gate.intake import take
 from dualgate.gate.routers import acknowledged
 from dualgate.gate.state import MigrationState, counted
-from dualgate.gate.watch import tick
+from dualgate.gate.watch import lapsed, tick
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import LedgerEntry
 
@@ -49,8 +49,8 @@ def step(
 
 
 def _at(state: MigrationState, at: At) -> MigrationState:
-    """Move the ledger clock: the greatest append time so far."""
-    return replace(state, ledger_clock_ms=max(state.ledger_clock_ms, at.time_ms))
+    """Move the ledger clock, the greatest append time so far; a lease that has run out by then is noted."""
+    return lapsed(replace(state, ledger_clock_ms=max(state.ledger_clock_ms, at.time_ms)))
 
 
 def _evidence(state: MigrationState, entry: LedgerEntry, at: At) -> tuple[MigrationState, list[Output]]:

@@ -1,15 +1,15 @@
 """Evidence into the state: each row of a block at most once, every rule after every unit, and block cuts change nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dualgate.gate import monitors, phases
+from dualgate.gate import incumbent, monitor_plans, monitors, phases, strata
 from dualgate.gate.calibration import calibrated
-from dualgate.gate.decide import At, Cause, Decided, Output, Place, enter, record
+from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
-from dualgate.gate.observations import Rows, scored, units, unpaired
+from dualgate.gate.observations import Frame, Rows, scored, units, unpaired
 from dualgate.gate.reasons import reason
 from dualgate.gate.rules import LATELY_MS, Paths, now
 from dualgate.gate.state import MigrationState, Source, counted
@@ -33,17 +33,20 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, 
         return replace(state, counters=counted(state.counters, {"other_version": n})), []
     name = f"{PAIRS if isinstance(block, QualityBlock) else UNPAIRED}/{block.partition}"
     source = state.sources.get(name)
+    if block.lineage in state.gone:
+        return replace(state, counters=counted(state.counters, {"other_lineage": n})), []
     if source is not None and source.lineage != block.lineage:
         return _hold(state, name, source, block, at)
-    offsets = _offsets(block)
-    fresh = offsets >= (source.next_offset if source else 0)
-    clock_ms = _clock(state, name, source, block, at) if isinstance(block, QualityBlock) else _standing(state, n)
-    which, more = _ours(state, block, fresh)
-    state = replace(state, counters=counted(state.counters, more))
+    own = _own(state, block, _offsets(block) >= (source.next_offset if source else 0))
+    clock_ms = _clock(state, name, source, block, own, at) if isinstance(block, QualityBlock) else _standing(state, n)
+    which, more = _counting(state, block, own)
+    wanted = (stratum for stratum, counts in zip(block.stratum, which, strict=True) if counts)
+    state = replace(state, counters=counted(state.counters, more), strata=strata.named(state.strata, wanted))
     if isinstance(block, QualityBlock):
         state = replace(state, scorer_versions=dict(sorted(block.scorer_versions.items())))
-    state, outputs = _fold(state, _encoder(state, block, clock_ms, which), at, snapshots)
-    return _read(state, name, source, block, clock_ms, at), outputs
+    frame = Frame(clock_ms, which, strata.codes(state.strata, block.stratum), state.phase == phases.CALIBRATING)
+    state, outputs = follow(state, _encoder(state, block, frame), at, snapshots=snapshots)
+    return _read(state, name, source, block, own, clock_ms, at), outputs
 
 
 def _offsets(block: QualityBlock | CoverageBlock) -> IntArray:
@@ -64,30 +67,46 @@ def _hold(state: MigrationState, name: str, source: Source, block: QualityBlock 
     return record(replace(state, held=words), Cause("lineage", words, "hold"), Place(at))
 
 
-def _ours(state: MigrationState, block: QualityBlock | CoverageBlock, fresh: BoolArray) -> tuple[BoolArray, dict[str, int]]:
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """Which rows of a block are new, and which of these are of this migration's versions."""
+
+    fresh: BoolArray
+    ours: BoolArray
+
+
+def _own(state: MigrationState, block: QualityBlock | CoverageBlock, fresh: BoolArray) -> _Own:
+    if isinstance(block, CoverageBlock):
+        return _Own(fresh, fresh)
+    wanted = (state.spec.incumbent, state.spec.challenger)
+    versions = zip(block.incumbent.version, block.challenger.version, strict=True)
+    return _Own(fresh, fresh & np.array([pair == wanted for pair in versions], dtype=bool))
+
+
+def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _Own) -> tuple[BoolArray, dict[str, int]]:
     """Return which rows are units of this migration, and counts of the others."""
-    own, answered = fresh.copy(), np.ones(len(fresh), dtype=bool)
+    fresh, ours = own.fresh, own.ours
     if isinstance(block, QualityBlock):
-        spec = state.spec
-        versions = zip(block.incumbent.version, block.challenger.version, strict=True)
-        own &= np.array([pair == (spec.incumbent, spec.challenger) for pair in versions], dtype=bool)
         answered = np.array([status != "shed" for status in block.challenger.status], dtype=bool)
-        more = {"pairs": int(fresh.sum()), "other_version": int((fresh & ~own).sum()), "shed": int((own & ~answered).sum())}
+        more = {"pairs": int(fresh.sum()), "other_version": int((fresh & ~ours).sum()), "shed": int((ours & ~answered).sum())}
     else:
         answered = np.array([why != "late" for why in block.reason], dtype=bool)
-        told = zip(block.reason, fresh, strict=True)
         more = {}
-        for why, new in told:
+        for why, new in zip(block.reason, fresh, strict=True):
             more[f"unpaired.{why}"] = more.get(f"unpaired.{why}", 0) + int(new)
     turn = units(block, state.spec.unit.by)
-    more |= {"repeated": int((~fresh).sum()), "not_unit": int((own & answered & ~turn).sum())}
-    return own & answered & turn, more
+    more |= {"repeated": int((~fresh).sum()), "not_unit": int((ours & answered & ~turn).sum())}
+    return ours & answered & turn, more
 
 
-def _clock(state: MigrationState, name: str, source: Source | None, block: QualityBlock, at: At) -> IntArray:
-    """Return the evidence clock after each row: the least of the greatest times of the partitions that had data lately."""
+def _clock(state: MigrationState, name: str, source: Source | None, block: QualityBlock, own: _Own, at: At) -> IntArray:
+    """Return the evidence clock after each row: the least of the greatest times of the partitions that had data lately.
+
+    Only new rows of this migration's own versions move it: those of others end no phase.
+    """
     began = source.asked_at_ms if source and source.asked_at_ms is not None else -1
-    path = np.maximum.accumulate(np.maximum(np.array(block.asked_at_ms, dtype=np.int64), began))
+    asked = np.where(own.ours, np.array(block.asked_at_ms, dtype=np.int64), began)
+    path = np.maximum.accumulate(np.maximum(asked, began))
     for other, seen in state.sources.items():
         lately = at.time_ms - seen.heard_ms <= LATELY_MS
         if other != name and lately and seen.asked_at_ms is not None:
@@ -101,12 +120,14 @@ def _standing(state: MigrationState, n: int) -> IntArray:
 
 
 def _read(
-    state: MigrationState, name: str, source: Source | None, block: QualityBlock | CoverageBlock, clock_ms: IntArray, at: At
-) -> MigrationState:
+    state: MigrationState, name: str, source: Source | None, block: QualityBlock | CoverageBlock, own: _Own, clock_ms: IntArray,
+    at: At,
+) -> MigrationState:  # fmt: skip
     """Note how far a source was read, and what its rows did to the clock."""
     asked = source.asked_at_ms if source else None
-    if isinstance(block, QualityBlock) and block.asked_at_ms:
-        asked = max(*block.asked_at_ms, -1 if asked is None else asked)
+    if isinstance(block, QualityBlock) and own.ours.any():
+        newest = max(np.array(block.asked_at_ms, dtype=np.int64)[own.ours].tolist())
+        asked = max(newest, -1 if asked is None else asked)
         if clock_ms[-1] >= 0:
             state = replace(state, evidence_clock_ms=int(clock_ms[-1]))
     next_offset = max(block.to_offset, source.next_offset if source else 0)
@@ -114,17 +135,20 @@ def _read(
     return replace(state, sources=dict(sorted(sources.items())))
 
 
-def _encoder(state: MigrationState, block: QualityBlock | CoverageBlock, clock_ms: IntArray, which: BoolArray) -> Encode:
+def _encoder(state: MigrationState, block: QualityBlock | CoverageBlock, frame: Frame) -> Encode:
     def encode(specs: Sequence[DimensionSpec]) -> Rows:
         if isinstance(block, QualityBlock):
-            return scored(state.spec, specs, block, clock_ms, which)
-        return unpaired(state.spec, specs, block, clock_ms, which)
+            return scored(state.spec, specs, block, frame)
+        return unpaired(state.spec, specs, block, frame)
 
     return encode
 
 
-def _fold(state: MigrationState, encode: Encode, at: At, snapshots: bool) -> Decided:
-    """Apply units one segment after the other: up to the next decision or snapshot."""
+def follow(state: MigrationState, encode: Encode, at: At, *, snapshots: bool = True) -> Decided:
+    """Apply units one segment after the other: up to the next decision or snapshot.
+
+    encode gives the units as they are observed under the hypotheses of the moment; it is asked again where these change.
+    """
     outputs: list[Output] = []
     start, specs = 0, state.specs
     rows = encode(specs)
@@ -171,13 +195,19 @@ def _in_phase(state: MigrationState, rows: Rows) -> BoolArray:
 
 def transition(state: MigrationState, rule: str, to_phase: str, place: Place) -> Decided:
     """Enter the phase that a rule leads to, with what the rule says of the dimensions."""
+    if rule == "calibrated" and incumbent.beyond(state.specs, state.incumbents):
+        rule, to_phase = "incumbent", phases.INCONCLUSIVE
     words = reason(rule, state)
+    if rule == "reentered":
+        back = replace(state, reentry="", reentry_ms=None, phase_began_ms=state.evidence_clock_ms)
+        return command(back, phases.live_share(state.spec, state.phase), Cause(rule, words), place)
     if rule == "calibrated":
         state = calibrated(state)
     if rule == "accepted":
-        state = replace(state, monitors=monitors.planned(state))
+        state = monitor_plans.begun(state)
+        words += monitor_plans.unwatched_words(state)
     if rule == "watched":
-        state = replace(state, monitors=monitors.stepped(state))
+        state = replace(state, monitors=monitors.stepped(state, to_phase))
     return enter(_judged(state, rule), to_phase, Cause(rule, words), place)
 
 
@@ -187,7 +217,7 @@ def _judged(state: MigrationState, rule: str) -> MigrationState:
     paths = now(state)
     if rule == "accepted":
         verdicts |= dict.fromkeys(state.on, "accepted")
-    if rule == "alarm":
+    if rule in ("alarm", "spent"):
         verdicts |= dict.fromkeys((name for name, path in paths.watch.items() if path[0]), "worse")
     for i, spec in enumerate(state.specs):
         if rule == "worse" and spec.worse is not None and _alarming(paths, i):
@@ -195,7 +225,7 @@ def _judged(state: MigrationState, rule: str) -> MigrationState:
         if rule == "futile" and paths.futile[i, 0]:
             verdicts[spec.dimension] = "rejected"
     decided = dict(state.decided_at)
-    if rule in ("worse", "alarm"):
+    if rule in ("worse", "alarm", "spent"):
         decided |= {name: state.n_units for name, said in verdicts.items() if said == "worse"}
     return replace(state, verdicts=dict(sorted(verdicts.items())), decided_at=dict(sorted(decided.items())))
 

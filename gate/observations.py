@@ -19,6 +19,8 @@ from dualgate.schemas.records import CoverageBlock, DimensionColumns, QualityBlo
 
 SCORED, NOT_ELIGIBLE, MISSING, SILENT = range(4)
 """What became of a dimension in a row; silent: missing, and only the challenger has no value."""
+ABSOLUTE = ("exceedance", "median", "level", "rate")
+"""Measures of the challenger alone, against a boundary that an incumbent may be beyond too."""
 _STATES = {"scored": SCORED, "not_eligible": NOT_ELIGIBLE, "missing": MISSING}
 
 
@@ -26,7 +28,9 @@ _STATES = {"scored": SCORED, "not_eligible": NOT_ELIGIBLE, "missing": MISSING}
 class Rows:
     """The rows of a block that are units, in the order of the log; every array has one entry a row.
 
-    clock_ms is the source's clock at the row; fate is one array of SCORED … SILENT a dimension that is on.
+    clock_ms is the source's clock at the row; fate is one array of SCORED … SILENT a dimension that is on; stratum the query's
+    place among the state's strata; late whether the challenger's live answer passed the SLA with queueing (-1: no live answer);
+    incumbent, while calibrating, what its own answers observe of each absolute hypothesis.
     """
 
     row: IntArray
@@ -34,6 +38,14 @@ class Rows:
     sequence: IntArray
     blocks: tuple[Block, ...]
     fate: dict[str, IntArray]
+    stratum: IntArray
+    late: IntArray
+    incumbent: dict[str, IntArray]
+
+    @property
+    def thousandths(self) -> IntArray:
+        """With what probability each row became a unit."""
+        return self.blocks[0].thousandths
 
     def __len__(self) -> int:
         return len(self.row)
@@ -41,15 +53,18 @@ class Rows:
     def only(self, which: BoolArray) -> "Rows":
         """Return the rows of a mask."""
         blocks = tuple(Block(b.accept[which], b.worse[which], b.thousandths[which]) for b in self.blocks)
-        fate = {name: values[which] for name, values in self.fate.items()}
-        return Rows(self.row[which], self.clock_ms[which], self.sequence[which], blocks, fate)
+        return self._taken(which, blocks)
 
     def part(self, start: int, stop: int) -> "Rows":
         """Return the rows start..stop - 1."""
-        here = slice(start, stop)
-        fate = {name: values[here] for name, values in self.fate.items()}
-        blocks = tuple(b.part(start, stop) for b in self.blocks)
-        return Rows(self.row[here], self.clock_ms[here], self.sequence[here], blocks, fate)
+        return self._taken(slice(start, stop), tuple(b.part(start, stop) for b in self.blocks))
+
+    def _taken(self, which: BoolArray | slice, blocks: tuple[Block, ...]) -> "Rows":
+        return Rows(
+            self.row[which], self.clock_ms[which], self.sequence[which], blocks,
+            {name: values[which] for name, values in self.fate.items()}, self.stratum[which], self.late[which],
+            {name: values[which] for name, values in self.incumbent.items()},
+        )  # fmt: skip
 
 
 def observed(rows: Rows) -> BoolArray:
@@ -81,21 +96,29 @@ def weighed(spec: MigrationSpec, block: QualityBlock | CoverageBlock, which: Boo
     return np.where(usable, weights, 1.0), usable
 
 
-def scored(
-    spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBlock, clock_ms: IntArray, which: BoolArray
-) -> Rows:
-    """Return what the rows `which` of a block of pairs observe; clock_ms is the source's clock after each row."""
-    weights, usable = weighed(spec, block, which)
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds the rows of a block: the clock after each, which of them are wanted, each one's stratum, and the phase."""
+
+    clock_ms: IntArray
+    which: BoolArray
+    stratum: IntArray
+    calibrating: bool
+
+
+def scored(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBlock, frame: Frame) -> Rows:
+    """Return what the wanted rows of a block of pairs observe."""
+    weights, usable = weighed(spec, block, frame.which)
     fate = {name: np.where(usable, _fates(block.dimensions.get(name), len(usable)), MISSING) for name in spec.dimensions.on}
     blocks = tuple(_encoded(spec, s, block, fate[s.dimension], weights, usable) for s in specs)
-    return _rows(block, clock_ms, blocks, fate).only(which)
+    absolute = [s for s in specs if s.measure in ABSOLUTE and frame.calibrating]
+    own = {s.name: _incumbents(spec, s, block, usable & (fate[s.dimension] == SCORED)) for s in absolute}
+    return _rows(block, frame, blocks, fate, _late(spec, block), own)
 
 
-def unpaired(
-    spec: MigrationSpec, specs: Sequence[DimensionSpec], block: CoverageBlock, clock_ms: IntArray, which: BoolArray
-) -> Rows:
+def unpaired(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: CoverageBlock, frame: Frame) -> Rows:
     """Return what queries without a pair observe: a challenger's silence is the worst value, any other silence is none."""
-    weights, usable = weighed(spec, block, which)
+    weights, usable = weighed(spec, block, frame.which)
     silent = np.array([arm == "challenger" for arm in block.silent_arm], dtype=bool) & usable
     fate = {name: np.where(silent, SILENT, MISSING) for name in spec.dimensions.on}
     nothing = np.full(len(silent), np.nan)
@@ -103,12 +126,34 @@ def unpaired(
     for hypothesis in specs:
         accept = _worst_where_silent(spec, hypothesis, fate[hypothesis.dimension], nothing.copy())
         blocks.append(encode_block(hypothesis, accept, nothing, weights))
-    return _rows(block, clock_ms, tuple(blocks), fate).only(which)
+    return _rows(block, frame, tuple(blocks), fate, np.full(len(silent), -1, dtype=np.int64), {})
 
 
-def _rows(block: QualityBlock | CoverageBlock, clock_ms: IntArray, blocks: tuple[Block, ...], fate: dict[str, IntArray]) -> Rows:
+def _rows(
+    block: QualityBlock | CoverageBlock, frame: Frame, blocks: tuple[Block, ...], fate: dict[str, IntArray], late: IntArray,
+    incumbent: dict[str, IntArray],
+) -> Rows:  # fmt: skip
     sequence = np.array([-1 if s is None else s for s in block.routing_sequence], dtype=np.int64)
-    return Rows(np.arange(len(block.offset)), clock_ms, sequence, blocks, fate)
+    rows = Rows(np.arange(len(block.offset)), frame.clock_ms, sequence, blocks, fate, frame.stratum, late, incumbent)
+    return rows.only(frame.which)
+
+
+def _late(spec: MigrationSpec, block: QualityBlock) -> IntArray:
+    """Return where the challenger's answer to a user passed the SLA, queueing included; -1 where it was no live answer."""
+    if not spec.dimensions.latency or "live" not in block.challenger.lane:
+        return np.full(len(block.offset), -1, dtype=np.int64)
+    arm, sla = block.challenger, spec.dimensions.latency.sla_ms
+    columns = zip(arm.lane, arm.status, arm.queue_ms, arm.service_ms, strict=True)
+    return np.array(
+        [-1 if lane != "live" else int(s in ("error", "timeout") or q + t > sla) for lane, s, q, t in columns], dtype=np.int64
+    )
+
+
+def _incumbents(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock, there: BoolArray) -> IntArray:
+    """Return what the incumbent's own answers observe of a hypothesis about a rate or a level."""
+    own = _arms(spec, hypothesis, block)[1]
+    values = own if hypothesis.measure == "level" else 1 - own
+    return hypothesis.accept.lattice.encode_many(np.where(there, values, np.nan))
 
 
 def _fates(columns: DimensionColumns | None, n: int) -> IntArray:

@@ -1,8 +1,8 @@
 """Why a rule fired, in words with both numbers."""
 
-from dualgate.gate import monitors, phases
+from dualgate.gate import incumbent, monitors, phases
 from dualgate.gate.evidence import dimensions
-from dualgate.gate.rules import now
+from dualgate.gate.rules import now, stops_words
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import futility_threshold, log_e_futility, log_e_worse, log_threshold, wald_futility, worse_interval
 
@@ -74,7 +74,29 @@ def _horizon(state: MigrationState) -> str:
     return f"{state.n_counted} pairs ≥ max_pairs {state.plan.max_pairs} without a verdict"
 
 
+def _reentered(state: MigrationState) -> str:
+    step = phases.before(state.spec, state.phase)
+    share = phases.live_share(state.spec, state.phase)
+    return f"{step} was walked again for its least duration: {state.phase} goes on at its share {share:g}"
+
+
+def _incumbent(state: MigrationState) -> str:
+    told = [
+        f"{spec.name} {incumbent.mean(spec, state.incumbents[spec.name]):.4f} (null "
+        f"{spec.report_offset + spec.report_sign * spec.accept.null:g}): log e {log_e:.2f} ≥ {limit:.2f}"
+        for spec, log_e, limit in incumbent.beyond(state.specs, state.incumbents)
+    ]
+    return "the incumbent itself is beyond a boundary, so nothing can be accepted by it: " + "; ".join(told)
+
+
+def _spent(state: MigrationState) -> str:
+    return "; ".join([*stops_words(state), _alarm(state)])
+
+
 _WORDS = {
+    "incumbent": _incumbent,
+    "reentered": _reentered,
+    "spent": _spent,
     "worse": _worse,
     "alarm": _alarm,
     "calibrated": _calibrated,

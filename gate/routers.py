@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from dualgate.gate import checks, phases
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, record
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.state import MigrationState, RouterSeen, counted
@@ -22,6 +23,8 @@ def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> Decided:
         del routers[min(routers, key=lambda name: routers[name].heard_ms)]
     more = {f"routed.{arm}": n for arm, n in routed.items()}
     state = replace(state, routers=dict(sorted(routers.items())), counters=counted(state.counters, more))
+    if before is not None and before.order == seen.order:  # the first of a command counts what was routed under the one before
+        state = _shared(state, seen)
     state, outputs = settled(state, at)
     if not outputs and (before is None or before.order != seen.order):
         outputs = [Output(EVIDENCE, state.migration_id, snapshot(state, at.partition, at.offset, None))]
@@ -34,3 +37,15 @@ def settled(state: MigrationState, at: At) -> Decided:
         return state, []
     done = Cause("followed", f"no user is on the challenger any more: {words(state)}")
     return record(replace(state, withdrawal=None), done, Place(at))
+
+
+def _shared(state: MigrationState, seen: RouterSeen) -> MigrationState:
+    """Hold what a router routed under the present command against the share that it commands."""
+    last = state.last_command
+    live = state.spec.mode == "live" and phases.is_live(state.phase) and last.live_share > 0
+    n = seen.incumbent + seen.challenger
+    if not live or not n or seen.order != (last.epoch, last.sequence):
+        return state
+    moved = checks.assigned(state.checks, last.live_share, seen.challenger, n)
+    assigned = (state.assigned[0] + seen.challenger, state.assigned[1] + n)
+    return replace(state, assigned=assigned, checks=dict(sorted({**state.checks, **moved}.items())))

@@ -10,7 +10,8 @@ from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate import monitors, phases, withdrawal
+from dualgate.gate import checks, monitors, phases, strata, transitions, vigil, withdrawal
+from dualgate.gate.budget import BURN, HUNDRED, LONG, SHORT, Spent
 from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows, observed
 from dualgate.gate.state import PHASE, MigrationState
 from dualgate.gate.stats import (
@@ -27,6 +28,7 @@ from dualgate.gate.stats import (
 )
 from dualgate.gate.stats.lattice import FloatArray, IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
+from dualgate.gate.vigil import Stops
 
 HOUR_MS = 3_600_000
 
@@ -39,7 +41,8 @@ class Paths:
     """What the rules look at, one entry a unit: log e-values of each hypothesis, counts, the clock, coverage.
 
     n_phase counts the units of a phase before the canary, and only observations in a live one: there silence is no progress.
-    n_seen counts observations, from the state on. coverage is that of the phase. watch: where each monitor is in alarm.
+    n_seen counts observations, from the state on. coverage is that of the phase. watch: where each monitor is in alarm. stops:
+    what else holds a step.
     """
 
     state: MigrationState
@@ -52,6 +55,7 @@ class Paths:
     clock_ms: IntArray
     coverage: Mapping[str, FloatArray]
     watch: Mapping[str, BoolArray]
+    stops: Stops
 
     @cached_property
     def by_dimension(self) -> FloatArray:
@@ -121,12 +125,20 @@ def along(state: MigrationState, rows: Rows, traces: list[Trace]) -> Paths:
         [t.log_e_futility for t in traces],
         [t.log_e_worse for t in traces],
         np.full(len(rows), state.n_counted) if calibrating else state.n_counted + n,
-        state.n_phase + (seen if phases.is_live(state.phase) else n),
+        _progress(state, seen, n),
         seen,
         rows.clock_ms,
         {name: _coverage_path(state, name, rows) for name in state.on},
         monitors.along(state.monitors, state.specs, rows),
+        vigil.along(state, rows),
     )
+
+
+def _progress(state: MigrationState, seen: IntArray, n: IntArray) -> IntArray:
+    """Return the units of the phase so far; what a live phase saw at the share of the step before is no progress in it."""
+    if not phases.is_live(state.phase):
+        return np.asarray(state.n_phase + n)
+    return np.asarray(state.n_phase + (0 if state.reentry else 1) * seen)
 
 
 def now(state: MigrationState) -> Paths:
@@ -144,6 +156,7 @@ def now(state: MigrationState) -> Paths:
         np.array([clock]),
         {name: np.array([coverage(state, name)]) for name in state.on},
         monitors.now(state.monitors),
+        vigil.now(state),
     )
 
 
@@ -195,29 +208,71 @@ class Rule:
 
 
 def rules(paths: Paths, *, approved: bool = False) -> list[Rule]:
-    """Return the rules of the state's phase in their priority."""
-    state = paths.state
-    worse = phases.ROLLED_BACK if phases.is_live(state.phase) else phases.REJECTED_WORSE
-    found = [Rule("worse", worse, paths.alarms)]
-    if state.phase == phases.CALIBRATING:
-        return [*found, Rule("calibrated", phases.SHADOW, paths.n_phase >= state.plan.calibrating)]
-    if paths.watch:
-        found.append(Rule("alarm", worse, np.logical_or.reduce(list(paths.watch.values()))))
-    if state.retreated:
-        return [*found, Rule("returned", phases.before(state.spec, state.phase), _returned(paths))]
-    onward = phases.following(state.spec, state.phase)
-    found.append(Rule("accepted" if state.phase == phases.SHADOW else "watched", onward, advance(paths, approved)))
-    if state.phase == phases.SHADOW:
-        found.append(Rule("futile", phases.REJECTED_FUTILE, np.asarray(paths.futile.any(axis=0))))
-        horizon = np.asarray((paths.n_counted >= state.plan.max_pairs) & ~paths.accepted)
-        found.append(Rule("horizon", phases.INCONCLUSIVE, horizon))
+    """Return the rules of the state's phase that can fire, in the priority of the table."""
+    phase, found = paths.state.phase, []
+    for each in transitions.of(phase):
+        holds = _holds(each.rule, paths, approved)
+        if holds is not None:
+            found.append(Rule(each.rule, _target(paths.state, each.target), holds))
     return found
+
+
+def _target(state: MigrationState, target: str) -> str:
+    """Return the phase that a target of the table stands for."""
+    if target == transitions.NEXT:
+        return phases.following(state.spec, state.phase)
+    if target == transitions.BEFORE:
+        return phases.before(state.spec, state.phase)
+    return state.phase if target == transitions.SAME else target
+
+
+def _holds(rule: str, paths: Paths, approved: bool) -> BoolArray | None:
+    """Return where a rule holds; None where it cannot fire in this state."""
+    state = paths.state
+    away = state.retreated or bool(state.reentry)
+    match rule:
+        case "worse":
+            return paths.alarms
+        case "calibrated":
+            return np.asarray(paths.n_phase >= state.plan.calibrating)
+        case "futile":
+            return np.asarray(paths.futile.any(axis=0))
+        case "horizon":
+            return np.asarray((paths.n_counted >= state.plan.max_pairs) & ~paths.accepted)
+        case "alarm" if paths.watch:
+            return np.asarray(np.logical_or.reduce(list(paths.watch.values())))
+        case "spent" if paths.watch and state.spec.error_budget.on_exhausted == "rollback_with_alarm" and paths.stops.exhausted:
+            alarm = np.logical_or.reduce(list(paths.watch.values()))
+            return np.asarray(alarm & np.logical_or.reduce(list(paths.stops.exhausted.values())))
+        case "returned" if state.retreated:
+            return _returned(paths)
+        case "reentered" if state.reentry == "back" and not state.retreated:
+            return _reentered(paths)
+        case "accepted" | "watched" if not away:
+            return advance(paths, approved)
+    return None
 
 
 def _returned(paths: Paths) -> BoolArray:
     """Return where evidence is back after a retreat: a larger share, so a pause or a hold stops it."""
     stopped = paths.state.paused or bool(paths.state.held)
     return np.asarray((paths.n_seen > 0) & (not stopped))
+
+
+def _reentered(paths: Paths) -> BoolArray:
+    """Return where the step before has been walked again for its least duration, under every condition of a larger share."""
+    state = paths.state
+    if state.paused or state.held:
+        return np.zeros(len(paths.clock_ms), dtype=bool)
+    began = paths.clock_ms[0] if state.reentry_ms is None else state.reentry_ms
+    least = phases.min_duration_ms(state.spec, phases.before(state.spec, state.phase))
+    return np.asarray((paths.clock_ms - began >= least) & _steady(paths) & (paths.n_seen > 0))
+
+
+def _steady(paths: Paths) -> BoolArray:
+    """Return where nothing but evidence is wanted: the phase is covered, something is heard, no budget and no check stops it."""
+    heard = (paths.n_seen > 0) | (not paths.state.silent)
+    return np.asarray(paths.covered & heard & paths.stops.clear)
 
 
 def advance(paths: Paths, approved: bool) -> BoolArray:
@@ -230,8 +285,7 @@ def advance(paths: Paths, approved: bool) -> BoolArray:
         enough = paths.accepted
     else:
         enough = np.asarray(paths.n_phase >= phases.observations(state.spec, state.phase))
-    heard = (paths.n_seen > 0) | (not state.silent)
-    return np.asarray(enough & paths.long_enough & paths.covered & heard)
+    return np.asarray(enough & paths.long_enough & _steady(paths))
 
 
 def first(found: list[Rule]) -> tuple[int, Rule] | None:
@@ -252,6 +306,7 @@ def waiting_for(state: MigrationState) -> str:
     reasons += ["resume: the migration is paused"] if state.paused else []
     reasons += ["evidence to return: nothing came for longer than missing.retreat_after"] if state.retreated else []
     reasons += ["evidence: none came for longer than missing.hold_after"] if state.silent and not state.retreated else []
+    reasons += _reentry(state)
     reasons += _evidence_wanted(state)
     if not reasons and phases.needs_approval(state.spec, phases.following(state.spec, state.phase)):
         reasons.append(f"an operator's approve of {phases.following(state.spec, state.phase)}")
@@ -268,7 +323,35 @@ def _evidence_wanted(state: MigrationState) -> list[str]:
         least = phases.min_duration_ms(state.spec, state.phase)
         wanted.append(f"duration: {(int(paths.clock_ms[0]) - began) / HOUR_MS:.1f} h of {least / HOUR_MS:g} h")
     floor = state.spec.missing.coverage_floor
-    return wanted + [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
+    wanted += [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
+    return wanted + stops_words(state)
+
+
+def _reentry(state: MigrationState) -> list[str]:
+    if state.reentry == "lapsed":
+        return ["the lease to return: it was not renewed in time, users are served by the incumbent"]
+    if state.reentry == "back":
+        step = phases.before(state.spec, state.phase)
+        least = phases.min_duration_ms(state.spec, step)
+        return [f"re-entry: {least / HOUR_MS:g} h at the share of {step} after the lease ran out"]
+    return []
+
+
+def stops_words(state: MigrationState) -> list[str]:
+    """Return in words, with both numbers, what else stops a step: strata, budgets, checks."""
+    floor, found = state.spec.missing.coverage_floor, []
+    for name, stratum, scored, eligible in strata.short(state.by_stratum, state.on, floor):
+        found.append(f"coverage of {name} in {stratum}: {scored} of {eligible} < {floor}")
+    for name, each in vigil.budgets(state).items():
+        spent = state.spent.get(name, Spent())
+        if each.exhausted(spent):
+            used, allowed = spent.used / HUNDRED, each.allowed(spent.n) / HUNDRED
+            found.append(f"error budget of {name}: {used:.2f} extra bad answers ≥ {allowed:.2f} allowed")
+        if each.burning(spent):
+            long, short = each.burn(spent, LONG) or 0.0, each.burn(spent, SHORT) or 0.0
+            found.append(f"burn rate of {name}: {long:.1f} and {short:.1f} times the budget's pace ≥ {BURN}")
+    held = [(name, checks.log_e(state.checks[name]), vigil.threshold(name)) for name in vigil.holding(state)]
+    return found + [f"check of {name}: log e {log_e:.2f} ≥ {limit:.2f}" for name, log_e, limit in held]
 
 
 def _acceptance_wanted(paths: Paths) -> list[str]:

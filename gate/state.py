@@ -6,14 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 from dualgate.gate import phases
+from dualgate.gate.budget import Spent
 from dualgate.gate.stats import DimensionSpec, DimensionState
+from dualgate.gate.stats.dimension import Counts
 from dualgate.gate.stats.monitor import MonitorSpec, MonitorState
 from dualgate.schemas.migration import MigrationConfig, MigrationSpec
 from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
 VERSION = 2
-REMEMBERED_COMMANDS = 32
+REMEMBERED_COMMANDS, REMEMBERED_TOPICS = 32, 32
 PHASE = "phase."
 """Begins the names of counters that start anew with each phase."""
 
@@ -69,6 +71,13 @@ class MigrationState:
 
     phase_sequence is the command that began the phase; decided_at the unit at which a dimension's own condition first held;
     verdicts what a decision has latched; withdrawal lasts until no router that counts has anybody on the challenger.
+    reentry says how the challenger comes back after a lapsed lease: "lapsed" until the next tick, then "back" from reentry_ms
+    of the evidence clock on. strata are the names met so far, by_stratum the eligible and lost queries of the phase. planned are
+    the observations expected in each live phase, spent the use of its error budgets, unwatched why a
+    dimension has no monitor, limits those of a chart that is reset at each step.
+    checks are the sums of the phase's betting tests, waiting the (stratum, lost) of a unit without a partner yet, assigned the
+    (challenger's, all) queries that routers have counted under the present command. incumbents is what its own answers
+    observed while calibrating; gone are topics that were made anew.
     """
 
     config: str
@@ -100,6 +109,19 @@ class MigrationState:
     routers: Mapping[str, RouterSeen] = field(default_factory=dict)
     withdrawal: Withdrawal | None = None
     monitors: Mapping[str, Monitored] = field(default_factory=dict)
+    unwatched: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    reentry: str = ""
+    reentry_ms: int | None = None
+    strata: tuple[str, ...] = ()
+    by_stratum: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    planned: Mapping[str, int] = field(default_factory=dict)
+    spent: Mapping[str, Spent] = field(default_factory=dict)
+    checks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    waiting: tuple[int, int] | None = None
+    assigned: tuple[int, int] = (0, 0)
+    incumbents: Mapping[str, Counts] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
 
     @property
     def active(self) -> bool:
@@ -141,6 +163,14 @@ class MigrationState:
             "routers": {name: asdict(seen) for name, seen in self.routers.items()},
             "withdrawal": None if self.withdrawal is None else asdict(self.withdrawal),
             "monitors": {name: [spec.to_json(), held.to_json()] for name, (spec, held) in self.monitors.items()},
+            "strata": list(self.strata),
+            "by_stratum": {name: list(counts) for name, counts in self.by_stratum.items()},
+            "spent": {name: [each.used, each.n, list(each.marks)] for name, each in self.spent.items()},
+            "checks": {name: list(sums) for name, sums in self.checks.items()},
+            "waiting": None if self.waiting is None else list(self.waiting),
+            "assigned": list(self.assigned),
+            "incumbents": {name: [list(c) for c in counts] for name, counts in self.incumbents.items()},
+            "gone": list(self.gone),
         }
 
     @classmethod
@@ -165,6 +195,14 @@ class MigrationState:
                     name: (MonitorSpec.from_json(spec), MonitorState.from_json(held))
                     for name, (spec, held) in plain["monitors"].items()
                 },
+                "strata": tuple(plain["strata"]),
+                "by_stratum": {name: tuple(counts) for name, counts in plain["by_stratum"].items()},
+                "spent": {name: Spent(used, n, tuple(marks)) for name, (used, n, marks) in plain["spent"].items()},
+                "checks": {name: tuple(sums) for name, sums in plain["checks"].items()},
+                "waiting": None if plain["waiting"] is None else (plain["waiting"][0], plain["waiting"][1]),
+                "assigned": (plain["assigned"][0], plain["assigned"][1]),
+                "incumbents": {name: tuple((c[0], c[1], c[2]) for c in counts) for name, counts in plain["incumbents"].items()},
+                "gone": tuple(plain["gone"]),
             }
         )
 

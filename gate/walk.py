@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dualgate.gate import monitors, phases
+from dualgate.gate import incumbent, monitors, phases, vigil
 from dualgate.gate.observations import Rows
 from dualgate.gate.rules import Paths, Rule, along, first, rules, tally
 from dualgate.gate.state import MigrationState, counted
@@ -34,6 +34,9 @@ def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Pat
     decided = state.decided_at if calibrating else _decided(state, paths, n)
     if paths.n_seen[n - 1]:
         state = replace(state, last_evidence_ms=state.ledger_clock_ms, silent=False)
+    if calibrating:
+        state = replace(state, incumbents=incumbent.advanced(state.incumbents, rows))
+    state = vigil.advanced(state, rows)
     return replace(
         state,
         dims=tuple(trace.state_at(n) for trace in traces),

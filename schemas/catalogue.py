@@ -22,7 +22,7 @@ IDS: Mapping[str, int] = {
     "LedgerEntry": 5,
     "Migration": 6,
     "RoutingCommand": 7,
-    "EvidenceRecord": 8,
+    "EvidenceRecord": 10,
     "DeadLetter": 9,
 }
 """Schema id of each record that is the value of a topic."""

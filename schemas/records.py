@@ -322,6 +322,51 @@ class Routers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetEvidence:
+    """One dimension's error budget in a live phase, in bad answers more than the incumbent's."""
+
+    allowed: float
+    used: float
+    left: float
+    n: int
+    planned: int
+    burn_long: float | None = None
+    burn_short: float | None = None
+    exhausted: bool
+    burning: bool
+    exhausted_in_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorEvidence:
+    """The live monitor of one dimension, or why it has none."""
+
+    unwatched: str | None = None
+    n: int
+    cusum: float
+    cusum_threshold: float
+    log_esr: float
+    esr_threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StratumEvidence:
+    """One stratum's queries in the phase: eligible and scored, by dimension."""
+
+    eligible: dict[str, int]
+    scored: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckEvidence:
+    """A check that holds a step: its log e-value against being in order, in this phase."""
+
+    log_e: float
+    threshold: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceSnapshot:
     """The evidence of a migration, now and then, for plots and status."""
 
@@ -339,6 +384,10 @@ class EvidenceSnapshot:
     dimensions: dict[str, DimensionEvidence]
     counters: dict[str, int]
     routers: Routers | None = None
+    budgets: dict[str, BudgetEvidence] | None = None
+    monitors: dict[str, MonitorEvidence] | None = None
+    strata: dict[str, StratumEvidence] | None = None
+    checks: dict[str, CheckEvidence] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

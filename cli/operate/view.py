@@ -13,6 +13,7 @@ from dualgate.schemas.records import (
     Migration,
     RoutingCommand,
 )
+from dualgate.sinks.report.guards import guard_lines
 from dualgate.sinks.report.summary import VERDICTS, verdict_of
 
 Told = Migration | RoutingCommand | EvidenceRecord
@@ -94,6 +95,7 @@ class View:
             "n_pairs": shot.n_pairs if shot else 0,
             "dimensions": {name: dimension(each) for name, each in shot.dimensions.items()} if shot else {},
             "counters": shot.counters if shot else {},
+            **_guarded(shot),
             "rolling_back": self.rolling_back,
             "routers": to_plain(shot.routers) if shot and shot.routers else None,
             "decisions": dict(sorted(Counter(each.rule for each in self.decisions).items())),
@@ -102,6 +104,17 @@ class View:
             "last_update_ms": self.heard_ms,
             "age_ms": max(0, now_ms - self.heard_ms),
         }
+
+
+GUARDS = ("budgets", "monitors", "strata", "checks")
+
+
+def _guarded(shot: EvidenceSnapshot | None) -> dict[str, Any]:
+    """Return what guards the users beside the evidence, as data and in words."""
+    if shot is None:
+        return dict.fromkeys(GUARDS, None) | {"guards": []}
+    plain = to_plain(shot)
+    return {name: plain[name] for name in GUARDS} | {"guards": guard_lines(shot)}
 
 
 def _rank(command: RoutingCommand) -> tuple[int, int, int]:

@@ -48,6 +48,7 @@ def status_lines(document: Document) -> list[str]:
         lines.append(routers(document["routers"]))
     if off := [name for name, each in document["dimensions"].items() if each["status"] == "off"]:
         lines.append(f"not measured at all (off in the migration file): {', '.join(off)}")
+    lines += document["guards"]
     lines.append(f"last update {age(document['age_ms'])} ago{lease(document['lease_left_ms'])}")
     if last := document["last_decision"]:
         lines.append(f"last decision: {decided(last)}")

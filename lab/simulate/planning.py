@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from dualgate.gate import phases
+from dualgate.gate.budget import HUNDRED, budgets
+from dualgate.gate.monitor_plans import unwatchable
 from dualgate.gate.stats import (
     DimensionSpec,
     HypothesisPlan,
@@ -41,6 +44,8 @@ def plan_document(
         "promote": {name: summary(outcomes)["verdicts"]["promoted"] for name, outcomes in simulated.items()},
         "time_hours": _hours(spec, job, queries_per_hour, expected["median"], total),
         "cost": _cost(spec, expected["mean"], total),
+        "live": live_phases(spec, job.specs),
+        "unwatched": {s.name: why for s in job.specs if s.name == s.dimension and (why := unwatchable(s))},
         "suggested_shadow_share": _share(spec, job, queries_per_hour),
     }
 
@@ -72,6 +77,20 @@ def thresholds(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> dict[st
         "futility": futility_threshold(errors.miss, len(specs)),
         "worse": log_threshold(errors.rollback / 4, sum(s.worse is not None for s in specs)),
     }
+
+
+def live_phases(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> list[dict[str, Any]]:
+    """Return each live phase's share, observations and error budgets in extra bad answers; longer phases have more of both."""
+    names = [name for name in phases.order(spec) if phases.is_live(name)]
+    return [
+        {
+            "phase": name,
+            "share": phases.live_share(spec, name),
+            "observations": phases.observations(spec, name),
+            "bad_answers": {d: b.allowed(0) / HUNDRED for d, b in budgets(spec, specs, name, {}).items()},
+        }
+        for name in names
+    ]
 
 
 def _hours(spec: MigrationSpec, job: Job, rate: float | None, median: float, total: int) -> dict[str, float] | None:

@@ -13,6 +13,7 @@ from dualgate.schemas.dimensions import DIMENSIONS
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import DecisionRecord, DimensionEvidence
 from dualgate.sinks.report.figures import estimate_figure, evidence_figure, phases_figure
+from dualgate.sinks.report.guards import budget_rows, monitor_words
 from dualgate.sinks.report.story import Story
 from dualgate.sinks.report.summary import coverage, covered, verdict_of
 from dualgate.sinks.report.words import Measure, measure_of, move_words, sentence, told, unit_words
@@ -62,6 +63,8 @@ def render(story: Story) -> str:
         dimensions=[_dimension(story, name) for name in DIMENSIONS],
         phases=phases_figure(story),
         decisions=[_decision(made) for made in story.decisions if made.kind != "renewal"],
+        budgets=budget_rows(story.snapshots),
+        guards=_guards(story),
         counters=_counters(story),
         scorers=_scorers(story),
         plotlyjs=plotly.offline.get_plotlyjs(),
@@ -154,6 +157,12 @@ def _decision(made: DecisionRecord) -> dict[str, Any]:
         "who": made.actor or "gate",
         "where": f"{made.ledger_partition}/{made.ledger_offset}" + ("" if made.ledger_row is None else f"/{made.ledger_row}"),
     }
+
+
+def _guards(story: Story) -> list[tuple[str, str]]:
+    """Return the monitors as they last stood, or why a dimension has none."""
+    told = next((shot.monitors for shot in reversed(story.snapshots) if shot.monitors), {})
+    return [(name, monitor_words(each)) for name, each in told.items()]
 
 
 def _counters(story: Story) -> list[tuple[str, str]]:

@@ -113,7 +113,7 @@ def test_a_record_that_the_broker_would_refuse_is_an_error() -> None:
 
 def test_a_state_of_another_version_is_an_error() -> None:
     """It names the migration and both versions."""
-    with pytest.raises(StateError, match=r"migration m: .*version 99.*version 1"):
+    with pytest.raises(StateError, match=r"migration m: .*version 99.*version 2"):
         Book({b"m@a": Row(0, -1, {"version": 99}).encode()}, "me").state("m")
 
 

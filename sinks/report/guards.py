@@ -1,0 +1,66 @@
+"""What guards the users beside the evidence, in words: error budgets in an SRE's units, monitors, strata and checks."""
+
+from collections.abc import Iterable, Iterator
+
+from dualgate.schemas.records import BudgetEvidence, EvidenceSnapshot, MonitorEvidence, StratumEvidence
+
+MANY = 5
+"""So many strata are named; the others are counted."""
+
+
+def guard_lines(shot: EvidenceSnapshot) -> list[str]:
+    """Return what stands guard at a snapshot, a line each."""
+    lines = [f"error budget of {name}: {budget_words(each)}" for name, each in (shot.budgets or {}).items()]
+    lines += [f"monitor of {name}: {monitor_words(each)}" for name, each in (shot.monitors or {}).items()]
+    lines += [f"coverage by stratum: {words}" for words in [strata_words(shot.strata or {})] if words]
+    checks = [
+        f"{name} log e {c.log_e:.2f} {'≥' if c.holds else '<'} {c.threshold:.2f}" for name, c in (shot.checks or {}).items()
+    ]
+    return lines + ([f"checks: {', '.join(checks)}"] if checks else [])
+
+
+def budget_words(each: BudgetEvidence) -> str:
+    """Return a budget: bad answers allowed, used and left, how fast it goes, and when it is gone."""
+    told = f"{each.used:.2f} of {each.allowed:.2f} extra bad answers used, {each.left:.2f} left"
+    told += f" ({each.n:,} of {each.planned:,} observations)"
+    if each.burn_long is not None and each.burn_short is not None:
+        told += f"; burn rate {each.burn_long:.1f}, lately {each.burn_short:.1f}"
+    if each.burning:
+        told += ", burn-rate ALARM"
+    if each.exhausted:
+        return told + "; EXHAUSTED"
+    if each.exhausted_in_ms is None:
+        return told
+    return f"{told}; gone in {each.exhausted_in_ms / 3_600_000:.1f} h at this pace"
+
+
+def monitor_words(each: MonitorEvidence) -> str:
+    """Return a monitor's numbers beside their limits, or why there is none."""
+    if each.unwatched is not None:
+        return f"none: {each.unwatched}"
+    return (
+        f"CUSUM {each.cusum:.2f} of h {each.cusum_threshold:.2f}, log e-SR {each.log_esr:.2f} of {each.esr_threshold:.2f} "
+        f"after {each.n:,} paired observations"
+    )
+
+
+def strata_words(strata: dict[str, StratumEvidence]) -> str:
+    """Return the least coverage of the strata, the worst first; nothing where there is only one and all of it was scored."""
+    found = sorted(_least(strata))
+    if len(found) < 2 and all(share == 1 for share, _, _, _, _ in found):
+        return ""
+    told = [f"{stratum} {scored} of {eligible} ({dimension})" for _, stratum, dimension, scored, eligible in found[:MANY]]
+    return ", ".join(told) + (f" and {len(found) - MANY} more" if len(found) > MANY else "")
+
+
+def _least(strata: dict[str, StratumEvidence]) -> Iterator[tuple[float, str, str, int, int]]:
+    for stratum, each in strata.items():
+        shares = [(each.scored[name] / n, stratum, name, each.scored[name], n) for name, n in each.eligible.items() if n]
+        if shares:
+            yield min(shares)
+
+
+def budget_rows(snapshots: Iterable[EvidenceSnapshot]) -> list[tuple[str, str, str]]:
+    """Return each live phase's budgets as they last stood: phase, dimension, words."""
+    last = {(shot.phase, name): each for shot in snapshots for name, each in (shot.budgets or {}).items()}
+    return [(phase, name, budget_words(each)) for (phase, name), each in last.items()]

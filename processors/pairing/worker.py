@@ -31,9 +31,9 @@ from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import PairingTimes, Settings
 from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, UNPAIRED
 
-# Large batches carry the rate (2,000 a transaction is a quarter of it); the wait bounds a pair's delay in quiet times.
+# Large batches carry the rate (2,000 a transaction is a quarter of it); the lingering is what a pair waits in quiet times.
 BATCH = 20_000
-WAIT_S = 0.2
+WAIT_S, LINGER_S = 0.2, 0.2
 # The lead between partitions starts at two windows (a tighter one pauses often, and each pause drops what was prefetched).
 LEAD_WINDOWS = 2
 # So often within the time of silence is the broker asked whether a partition still ends where it was read to.
@@ -117,7 +117,7 @@ class PairingSession:
     def step(self) -> bool:
         """Consume, fold and commit one batch."""
         with kafka_errors("reading"):
-            messages = self._consumer.consume(self._worker.batch, WAIT_S)
+            messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER_S)
         batch = sort_out(messages, self._roles)
         self._worker.at("consumed")
         outs = self._fold(batch, _now_ms())

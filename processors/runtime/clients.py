@@ -198,6 +198,15 @@ def end_offsets(admin: AdminClient, places: Iterable[tuple[str, int]], timeout_s
         return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
 
 
+def gather(consumer: Any, most: int, wait_s: float, linger_s: float) -> list[Any]:
+    """Return messages: wait for the first one, and then only so long for more, at most so many in all.
+
+    `consume(n, timeout)` of the library waits for its whole time unless n have come: in quiet times that is pure delay.
+    """
+    first = consumer.poll(wait_s)
+    return [] if first is None else [first, *consumer.consume(most - 1, linger_s)]
+
+
 def make_consumer(config: Config) -> Any:
     """Return a consumer; ConfigError says what librdkafka does not accept."""
     try:

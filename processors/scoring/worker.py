@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, Producer, TopicCollection, TopicPartitio
 
 from dualgate.processors.runtime.clients import (
     consumer_config,
+    gather,
     kafka_errors,
     make_consumer,
     partition_counts,
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 BLOCK_PAIRS = 500
 """Rows of a block: well under a megabyte, and few enough that a phase does not wait for one."""
 BATCH = 2_000
-POLL_S = 0.3
+POLL_S, LINGER_S = 0.3, 0.1
 SEND_TIMEOUT_S = 30.0
 
 Place = tuple[str, int]
@@ -100,7 +101,7 @@ class ScoringSession:
     def step(self) -> bool:
         """Score one batch and commit it; return whether there was any."""
         with kafka_errors("reading pairs"):
-            messages = self._consumer.consume(BATCH, POLL_S)
+            messages = gather(self._consumer, BATCH, POLL_S, LINGER_S)
         self._migrations.drain()
         batches = self._batches(messages)
         if not batches:

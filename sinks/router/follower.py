@@ -6,6 +6,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
+from dualgate.processors.runtime.clients import gather
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import LedgerEntry, RoutingAck, RoutingCommand
@@ -33,7 +34,7 @@ class DecisionFollower:
 
     def poll(self, timeout_s: float) -> list[RoutingCommand]:
         """Return the commands of this migration that have arrived, in order; what cannot be read is logged and left."""
-        found = (self._command(message) for message in self._consumer.consume(BATCH, timeout_s))
+        found = (self._command(message) for message in gather(self._consumer, BATCH, timeout_s, 0.0))
         return [command for command in found if command is not None]
 
     def send(self, acks: Iterable[RoutingAck]) -> None:
@@ -77,7 +78,7 @@ def _consumer_config(settings: Settings, migration_id: str) -> dict[str, Any]:
         "group.id": settings.name("router", migration_id),  # librdkafka wants a name; no group is joined
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
-        "fetch.wait.max.ms": 100,
+        "fetch.wait.max.ms": 100,  # a fetch is answered at once where there is anything; this is how long it waits for nothing
         "reconnect.backoff.max.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 5_000,  # finds a topic that is made after the router has started
         "error_cb": lambda error: log.warning("broker: %s", error),

@@ -1,6 +1,7 @@
 """`dualgate lint`: validate migration files and what they name; the JSON schema for editors."""
 
 import json as jsonlib
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +85,7 @@ def remarks(config: MigrationConfig) -> list[str]:
         said.append("scoring.grants is missing: who may read what is not checked")
     if spec.scoring.golden and not spec.scoring.database:
         said.append("scoring.database is missing: answers are compared by their recorded results only")
-    return said + _unguarded(config)
+    return said + _scorers(config) + _unguarded(config)
 
 
 def _unguarded(config: MigrationConfig) -> list[str]:
@@ -104,6 +105,25 @@ def _unguarded(config: MigrationConfig) -> list[str]:
             said.append(f"{s.name}: {why}; where queries ask for none, no monitor watches it in the live phases")
         if not countable(s) and share(config.spec, s.name) is not None:
             said.append(f"error_budget.{s.name}: no paired difference counts its bad answers, so it is never used up")
+    return said
+
+
+def _scorers(config: MigrationConfig) -> list[str]:
+    """Return what this machine lacks for the scorers; the scoring workers may have it."""
+    from dualgate.processors.scoring.protocol import third_party_scorers
+
+    said = []
+    rater = config.spec.scoring.rater
+    if rater is not None and rater.api_key_env is not None and not os.environ.get(rater.api_key_env):
+        said.append(f"scoring.rater.api_key_env: {rater.api_key_env} is not set here; scoring workers without it rate nothing")
+    for dimension, foreign in config.spec.scoring.scorers.items():
+        try:
+            if not third_party_scorers(foreign.use):
+                said.append(
+                    f"scoring.scorers.{dimension}.use={foreign.use!r} is not installed here; workers without it score nothing"
+                )
+        except ConfigError as error:
+            said.append(f"scoring.scorers.{dimension}: {error}")
     return said
 
 

@@ -29,7 +29,9 @@ def runnable(spec: MigrationSpec) -> None:
     if spec.dimensions.latency and spec.dimensions.latency.measure == "relative":
         raise ConfigError("dimensions.latency.measure=relative: this gate runs exceedance (with median_sla_ms beside it)")
     if spec.scoring.rater is not None:
-        raise ConfigError(f"scoring.rater={spec.scoring.rater!r}: this gate takes golden answers and results; use null")
+        raise ConfigError(
+            f"scoring.rater.model={spec.scoring.rater.model!r}: this gate takes golden answers and results; use rater: null"
+        )
 
 
 def plan_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Plan:

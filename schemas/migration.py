@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from dualgate.schemas.dimensions import Dimensions, Part
 from dualgate.schemas.duration import DurationMs
 from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.scorers import Scoring
 from dualgate.schemas.topics import MIGRATION_ID
 from dualgate.schemas.yaml_lines import Document, read_yaml
 
@@ -46,16 +47,6 @@ class Unit(Part):
     """What counts as one observation."""
 
     by: Literal["query", "first", "drawn", "session"] = "query"
-
-
-class Scoring(Part):
-    """Where the truth and the rules come from; paths are relative to the migration file."""
-
-    dialect: str = "sqlite"
-    database: str | None = None
-    golden: str | None = None
-    grants: str | None = None
-    rater: str | None = None
 
 
 class Calibrating(Part):

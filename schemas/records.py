@@ -104,6 +104,11 @@ class DimensionColumns:
     """What a block says of one dimension, a row a pair.
 
     Missing with the incumbent's value present means that the challenger alone has none.
+
+    Source rater: the values are an automated rater's, whose version is beside them, so they count only as a prediction that
+    people's labels correct. `label_probability` is with what probability the pair was drawn for labels, to the thousandth,
+    and `label_drawn` whether it was; both are filled where the rater said nothing too (missing on both arms: a prediction of
+    0), since a pair that was drawn is waited for. A `Label` with the block's query hash and an arm brings each verdict.
     """
 
     incumbent: list[float | None]

@@ -60,6 +60,9 @@ class Blocks:
     def _taken(self, folded: Folded) -> list[LedgerEntry]:
         self.counts.update(folded.counts)
         self.dead += folded.dead
+        for waiting in folded.waiting:
+            waiting.wait()
+            folded.entries.append(waiting.entry())
         return folded.entries
 
 

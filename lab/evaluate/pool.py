@@ -15,9 +15,10 @@ import numpy.typing as npt
 from dualgate.lab.backtest.join import join
 from dualgate.lab.evaluate.answers import AGAIN, KINDS, OWN, pairs_of
 from dualgate.processors.scoring.block import Identity
-from dualgate.processors.scoring.logic import MigrationScoring, builtin_scorers, score_batch
+from dualgate.processors.scoring.logic import MigrationScoring, score_batch
 from dualgate.processors.scoring.migrations import scoring_of
 from dualgate.processors.scoring.protocol import Score
+from dualgate.processors.scoring.registry import scorers_of
 from dualgate.schemas.archive import read_archive
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError
@@ -99,7 +100,7 @@ class Pool:
 
 def key_of(config: MigrationConfig, log: Path) -> str:
     """Return what a pool's scores depend on: the log, the migration file and its files, the scorers and the changes."""
-    scorers, _ = builtin_scorers(config.spec.dimensions.on)
+    scorers, _ = scorers_of(config)
     versions = {s.name: s.version for s in scorers}
     digest = hashlib.sha256(log.read_bytes()).hexdigest()
     return hashlib.sha256(json.dumps([VERSION, KINDS, digest, config.config_hash, versions]).encode()).hexdigest()[:16]

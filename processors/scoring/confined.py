@@ -98,8 +98,8 @@ class Confined:
 
 def _serve(pipe: Connection) -> None:
     """Make the object, then answer calls until the parent is gone."""
-    make, args, memory_bytes = pipe.recv()
     try:
+        make, args, memory_bytes = pipe.recv()
         thing = make(*args)
         _limit_memory(memory_bytes)
     except Exception as error:

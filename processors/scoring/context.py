@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from dualgate.processors.scoring.analysis import Analyses
 from dualgate.processors.scoring.execution import Databases
 from dualgate.processors.scoring.golden import Golden
+from dualgate.processors.scoring.rater import Desk
 from dualgate.schemas.dimensions import Dimensions
 from dualgate.schemas.grants import Grant
 
@@ -18,6 +19,14 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """Who rates the pairs without a golden answer, and the share of them that people are asked to label."""
+
+    desk: Desk
+    label_probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringContext:
     """The rules of one migration; None where its file names no such thing."""
 
@@ -26,4 +35,5 @@ class ScoringContext:
     golden: Mapping[str, Golden] | Unavailable | None = None
     grants: Mapping[str, Grant] | Unavailable | None = None
     databases: Databases | None = None
+    rated: Rated | Unavailable | None = None
     analyses: Analyses = field(default_factory=Analyses)

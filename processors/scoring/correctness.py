@@ -5,14 +5,16 @@ wrong unless the golden answer is one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dualgate.processors.scoring.comparison import result_digest, same_result
-from dualgate.processors.scoring.context import ScoringContext, Unavailable
+from dualgate.processors.scoring.context import Rated, ScoringContext, Unavailable
 from dualgate.processors.scoring.execution import Database
 from dualgate.processors.scoring.golden import Golden
 from dualgate.processors.scoring.outcome import Refused, Result, Stopped
 from dualgate.processors.scoring.protocol import Columns, Score, missing, not_eligible
 from dualgate.processors.scoring.published import Reference
+from dualgate.processors.scoring.rater import label_drawn, questions_of
 from dualgate.processors.scoring.sql.parsing import ends_in_order
 from dualgate.schemas.records import Pair, Response
 
@@ -23,7 +25,7 @@ class Correctness:
     """Scores pairs that have a golden answer."""
 
     name = "correctness"
-    version = "1"
+    version = "2"
     columns = ("correctness",)
 
     def score(self, pairs: Sequence[Pair], context: ScoringContext, _earlier: Columns) -> Columns:
@@ -34,7 +36,7 @@ class Correctness:
 def _score(pair: Pair, context: ScoringContext) -> Score:
     golden = golden_of(pair, context)
     if isinstance(golden, Score):
-        return golden
+        return rated_score(pair, context) if golden.state == "not_eligible" and to_rate(pair, context) else golden
     incumbent = verdict(pair.incumbent, golden, pair, context)
     challenger = verdict(pair.challenger, golden, pair, context)
     source = "result" if pair.challenger.result is not None else "golden"
@@ -67,6 +69,32 @@ def _compared(
     if response.result_digest is not None and response.result_digest == result_digest(reference.rows, ordered):
         return 1.0
     return _executed(response.output, reference, ordered, database)
+
+
+def to_rate(pair: Pair, context: ScoringContext) -> bool:
+    """Tell whether a rater is to say which arm is right: where the migration names one, and no golden answer is there."""
+    shed = "shed" in (pair.incumbent.status, pair.challenger.status)
+    return context.rated is not None and not shed and (pair.query.golden_id is None or context.golden is None)
+
+
+def rated_score(pair: Pair, context: ScoringContext) -> Score:
+    """Return what the rater said of both arms, beside whether people are asked too.
+
+    A rater that says nothing is our own fault, so the pair is missing on both arms; it may be drawn for labels all the same.
+    """
+    rated = context.rated
+    if not isinstance(rated, Rated):
+        return missing("no rater" if rated is None else rated.reason, source="rater")
+    ratings = {arm: rated.desk.rating(question) for arm, question in questions_of(pair).items()}
+    silent = [f"{arm}: {rating.reason}" for arm, rating in ratings.items() if rating.right is None]
+    incumbent, challenger = (float(ratings[arm].right or False) if arm in ratings else 0.0 for arm in ("incumbent", "challenger"))
+    score = missing("; ".join(silent), source="rater") if silent else Score(incumbent, challenger, source="rater")
+    return replace(
+        score,
+        rater_version=rated.desk.version,
+        label_probability=rated.label_probability,
+        label_drawn=label_drawn(pair.query.migration_id, pair.query.query_id, rated.label_probability),
+    )
 
 
 def golden_of(pair: Pair, context: ScoringContext) -> Golden | Score:

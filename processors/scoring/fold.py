@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from dualgate.processors.runtime.dead_letters import DeadLetterBudget, dead_letter
 from dualgate.processors.scoring.block import Source
 from dualgate.processors.scoring.clock import Clocks
-from dualgate.processors.scoring.logic import MigrationScoring, cover_unpaired, score_pairs
+from dualgate.processors.scoring.context import Rated
+from dualgate.processors.scoring.logic import MigrationScoring, cover_unpaired
+from dualgate.processors.scoring.waiting import Waiting
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import DeadLetterBudgetExceeded, RecordError
 from dualgate.schemas.records import DeadLetter, LedgerEntry, Pair, Query, Response, Unpaired
@@ -43,9 +45,10 @@ class Origin:
 
 @dataclass(slots=True)
 class Folded:
-    """What a batch became."""
+    """What a batch became; of a migration that has a rater, what will become a block when the rater has spoken."""
 
     entries: list[LedgerEntry] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -79,8 +82,12 @@ class ScoringLogic:
         """Return a quality block for each migration in a batch of `pairs`."""
         folded, source = Folded(), _source(origin, records)
         for rows in self._sorted(Pair, origin, records, clocks, folded):
-            block = score_pairs(rows.scoring, source, rows.offsets, rows.pairs)
-            folded.entries.append(LedgerEntry(quality=block))
+            waiting = Waiting(rows.scoring, source, rows.offsets, rows.pairs)
+            if isinstance(rows.scoring.context.rated, Rated):
+                waiting.ask()
+                folded.waiting.append(waiting)
+            else:
+                folded.entries.append(waiting.entry())
             folded.counts["pairs"] += len(rows.pairs)
         return folded
 

@@ -5,17 +5,17 @@ elsewhere, gives the same vectors. Databases are read through a snapshot that la
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dualgate.processors.scoring.block import Identity, Source, coverage_block, quality_block
 from dualgate.processors.scoring.context import ScoringContext
-from dualgate.processors.scoring.correctness import Correctness
-from dualgate.processors.scoring.latency import Latency
+from dualgate.processors.scoring.deadline import processor_seconds
 from dualgate.processors.scoring.protocol import Columns, Score, Scorer, missing
-from dualgate.processors.scoring.safety.scorer import Safety
-from dualgate.processors.scoring.semantic import Semantic
 from dualgate.schemas.records import Pair, QualityBlock
+
+BATCH_SECONDS, PAIR_SECONDS = 120.0, 20.0
+"""Processor time of a scorer, far above what the slowest batch takes: the last of the limits, where no other holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,6 @@ class MigrationScoring:
     def versions(self) -> dict[str, str]:
         """Return the version of each scorer that feeds a column of the block."""
         return {s.name: s.version for s in self.scorers if s.name not in self.hidden}
-
-
-def builtin_scorers(on: Iterable[str]) -> tuple[tuple[Scorer, ...], frozenset[str]]:
-    """Return the scorers that a set of dimensions needs, and the columns that are needed but not asked for."""
-    wanted = set(on)
-    needed = wanted | ({"correctness"} if "semantic" in wanted else set())
-    every: tuple[Scorer, ...] = (Correctness(), Latency(), Semantic(), Safety())
-    return tuple(s for s in every if s.name in needed), frozenset(needed - wanted)
 
 
 def score_pairs(scoring: MigrationScoring, source: Source, offsets: Sequence[int], pairs: Sequence[Pair]) -> QualityBlock:
@@ -64,7 +56,8 @@ def score_batch(scoring: MigrationScoring, pairs: Sequence[Pair]) -> dict[str, S
 def _guarded(scorer: Scorer, pairs: Sequence[Pair], context: ScoringContext, earlier: Columns) -> Columns:
     """Score a batch; where that raises, score pair by pair, so that only the pair at fault is missing."""
     try:
-        return _checked(scorer, scorer.score(pairs, context, earlier), len(pairs))
+        with processor_seconds(BATCH_SECONDS if len(pairs) > 1 else PAIR_SECONDS):
+            return _checked(scorer, scorer.score(pairs, context, earlier), len(pairs))
     except Exception as error:
         if len(pairs) == 1:
             failed = missing(f"scorer {scorer.name} {scorer.version}: {type(error).__name__}: {error}"[:300])

@@ -71,10 +71,12 @@ class Scorer(Protocol):
         ...
 
 
-def third_party_scorers() -> dict[str, Callable[[], Scorer]]:
-    """Return the scorers that installed distributions offer, by name; ConfigError where one cannot be loaded."""
+def third_party_scorers(name: str) -> dict[str, Callable[[], Scorer]]:
+    """Return the scorers that installed distributions offer by a name; ConfigError where one cannot be loaded, or two do."""
     found: dict[str, Callable[[], Scorer]] = {}
-    for point in entry_points(group=ENTRY_POINTS):
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        if point.name in found:
+            raise ConfigError(f"scorer {name} is offered twice, by {point.value} too; uninstall one of the distributions")
         try:
             found[point.name] = point.load()
         except Exception as error:  # a foreign module may raise anything while it is imported

@@ -3,6 +3,7 @@
 No transaction is needed. In this order: (1) fold a batch of each partition into blocks; (2) send them and wait until every one
 is acknowledged; (3) only then commit the offsets, with the clocks as their metadata. A crash between 2 and 3 sends the same
 vectors again, perhaps in blocks cut elsewhere, and the gate applies only what is above its high-water mark of the partition.
+Pairs of a migration that has a rater wait beside the batches (`waiting`), and the committed offset stays before them.
 """
 
 import contextlib
@@ -30,6 +31,7 @@ from dualgate.processors.runtime.loop import Stop, run_sessions
 from dualgate.processors.scoring.clock import STALE_MS, Clocks, decode_clocks
 from dualgate.processors.scoring.fold import Folded, Origin, Raw, ScoringLogic
 from dualgate.processors.scoring.follow import Migrations
+from dualgate.processors.scoring.waiting import Line
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import OwnershipLost, StateError, TransientError
 from dualgate.schemas.records import DeadLetter, LedgerEntry
@@ -90,6 +92,7 @@ class ScoringSession:
         self._lineages: dict[str, str] = {}
         self._clocks: dict[Place, Clocks] = {}
         self._next: dict[Place, int] = {}
+        self._lines: dict[Place, Line] = {}
         self.counts: Counter[str] = Counter()
         instance = None if settings.slot is None else settings.name("scoring", settings.slot)
         self._producer = Producer(producer_config(settings, instance or settings.name("scoring")))
@@ -104,11 +107,12 @@ class ScoringSession:
             messages = gather(self._consumer, BATCH, POLL_S, LINGER_S)
         self._migrations.drain()
         batches = self._batches(messages)
-        if not batches:
-            return False
         for round_ in zip_longest(*(self._chunks(place, records) for place, records in batches.items())):
             self._send([folded for folded in round_ if folded is not None])
-        self._commit(list(batches))
+        moved = {*batches, *self._rated()}
+        if not moved:
+            return False
+        self._commit(list(moved))
         return True
 
     def close(self) -> None:
@@ -135,10 +139,20 @@ class ScoringSession:
             chunk = records[start : start + BLOCK_PAIRS]
             origin = Origin(place[0], self._lineages[place[0]], place[1], self._next[place])
             fold = self._logic.pairs if place[0] == self._topics[PAIRS] else self._logic.unpaired
+            before = self._clocks[place].encode()
             folded = fold(origin, chunk, self._clocks[place])
+            self._lines[place].add(folded.waiting, before)
             self._next[place] = chunk[-1].offset + 1
             self.counts.update(folded.counts)
             yield folded
+
+    def _rated(self) -> Iterator[Place]:
+        """Send what the rater has spoken on by now, and yield the partitions it came from."""
+        for place, line in self._lines.items():
+            entries = list(line.ready())
+            if entries:
+                self._send([Folded(entries=entries)])
+                yield place
 
     def _send(self, folded: Sequence[Folded]) -> None:
         """Send blocks and dead letters and wait for all acknowledgements."""
@@ -175,7 +189,8 @@ class ScoringSession:
             if place not in self._next:
                 raise OwnershipLost(f"{place[0]}/{place[1]} was revoked in mid-batch")
             self._clocks[place].keep(epochs)
-            offsets.append(TopicPartition(*place, self._next[place], self._clocks[place].encode()))
+            begins = self._lines[place].begins() or (self._next[place], self._clocks[place].encode())
+            offsets.append(TopicPartition(*place, *begins))
         with kafka_errors("committing offsets"):
             for committed in self._consumer.commit(offsets=offsets, asynchronous=False):
                 if committed.error is not None:
@@ -187,10 +202,11 @@ class ScoringSession:
         places = start_positions(consumer, partitions) if partitions else []
         self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
         self._next = {(p.topic, p.partition): p.offset for p in places}
+        self._lines = {place: Line() for place in self._next}
         consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])
 
     def _gone(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
-        self._clocks, self._next = {}, {}
+        self._clocks, self._next, self._lines = {}, {}, {}
 
     def _topic_id(self, topic: str) -> str:
         with kafka_errors(f"asking for the id of {topic}"):

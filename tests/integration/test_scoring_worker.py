@@ -14,7 +14,8 @@ from dualgate.processors.scoring import worker
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import DeadLetter, LedgerEntry, QualityBlock, Unpaired
 from dualgate.schemas.settings import Settings
-from support.scoring import migration_record, pair, shop
+from support.rater_server import endpoint, verdict
+from support.scoring import migration_record, pair, shop, with_rater
 
 pytestmark = pytest.mark.kafka
 CODEC = Codec()
@@ -150,3 +151,33 @@ def test_an_archive_replayed_twice_counts_once(
     entries = read(settings, "ledger", lambda found: rows(found) >= 11, LedgerEntry)
     second.stop()
     assert [o for e in entries if e.quality for o in e.quality.offset] == [*range(10), 19]
+
+
+def test_a_rated_migration_waits_alone_and_a_crash_loses_none_of_its_pairs(
+    settings: Settings, send: Callable[..., None], start: Callable[[], Running], tmp_path: Path
+) -> None:
+    """While the rater is silent the other migration's block goes out, and what waits is not committed; then it goes out once."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    unrated = shop(tmp_path / "b", {"g1": "SELECT 1"})
+    with endpoint(None) as server:
+        rated = with_rater(shop(tmp_path / "a", {"g1": "SELECT 1"}), server.url)
+        records = [replace(migration_record(config), migration_id=name) for name, config in (("m1", rated), ("m2", unrated))]
+        send("migrations", [(record.migration_id.encode(), CODEC.encode(record)) for record in records])
+        asked = [pair(query_id=f"q{i}", migration_id=f"m{i % 2 + 1}", golden_id=None, asked_at_ms=T0) for i in range(10)]
+        send("pairs", [(f"{p.query.migration_id}/{p.query.query_id}".encode(), CODEC.encode(p)) for p in asked])
+        first = start()
+        entries = read(settings, "ledger", lambda found: rows(found) >= 5, LedgerEntry)
+        assert [(e.quality.migration_id, e.quality.offset) for e in entries if e.quality] == [("m2", [1, 3, 5, 7, 9])]
+        first.stop()
+        server.replies = [verdict(True)]
+        server.gate.set()
+        second = start()
+        entries = read(
+            settings, "ledger", lambda found: any(e.quality and e.quality.migration_id == "m1" for e in found), LedgerEntry
+        )
+        second.stop()
+    (block,) = [e.quality for e in entries if e.quality and e.quality.migration_id == "m1"]
+    assert block.offset == [0, 2, 4, 6, 8]
+    assert set(block.dimensions["correctness"].source) == {"rater"}
+    assert block.dimensions["correctness"].challenger == [1.0] * 5

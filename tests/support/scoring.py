@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dualgate.processors.scoring.logic import MigrationScoring
 from dualgate.processors.scoring.migrations import scoring_of
 from dualgate.schemas.migration import MigrationConfig, load_migration
 from dualgate.schemas.records import Arm, Migration, Pair, Query, Response, Status, Step
+from dualgate.schemas.scorers import Rater
 
 SHOP = """
 CREATE TABLE accounts (id INTEGER PRIMARY KEY, account_id INTEGER, name TEXT);
@@ -100,6 +102,13 @@ def shop(folder: Path, golden: Mapping[str, Any], extra: str = "", grants: str |
         f"scoring: {{database: 'sqlite:///shop.sqlite', golden: golden.jsonl{named}}}\n{extra}"
     )
     return load_migration(folder / "migration.yaml")
+
+
+def with_rater(config: MigrationConfig, url: str) -> MigrationConfig:
+    """Return a configuration with a rater at a URL that is asked once and draws half of its pairs for labels."""
+    given = {"url": url, "model": "judge", "retries": 0, "timeout": "5s", "label_probability": 0.5}
+    rules = config.spec.scoring.model_copy(update={"rater": Rater.model_validate(given)})
+    return replace(config, spec=config.spec.model_copy(update={"scoring": rules}))
 
 
 def scoring(config: MigrationConfig, epoch: int = 1) -> MigrationScoring:

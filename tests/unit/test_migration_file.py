@@ -57,6 +57,25 @@ def test_null_is_a_key() -> None:
         (HEAD + "errors: {gate: fisher}\n", "errors.gate='fisher': must be 'holm', 'iut' or 'bonferroni'"),
         (HEAD + "errors: {promote: 1.5}\n", "errors.promote=1.5: must be less than 1"),
         (HEAD + "errors: {promote: .nan}\n", "errors.promote"),
+        (HEAD + "scoring: {rater: gpt}\n", "f.yaml:4: scoring.rater='gpt': must be a valid dictionary"),
+        (HEAD + "scoring:\n  rater: {url: 'http://h/v1'}\n", "scoring.rater.model is missing"),
+        (HEAD + "scoring:\n  rater: {url: h, model: m}\n", "f.yaml:5: scoring.rater.url='h': must be an http or https address"),
+        (
+            HEAD + "scoring:\n  rater: {url: 'https://user:pw@h/v1', model: m}\n",
+            "must be an http or https address without a user",
+        ),
+        (
+            HEAD + "scoring:\n  rater:\n    url: http://h/v1\n    model: m\n    api_key: sk-1\n",
+            "f.yaml:8: scoring.rater.api_key is not a key here (did you mean api_key_env?)",
+        ),
+        (
+            HEAD + "scoring:\n  rater: {url: 'http://h', model: m, label_probability: 0}\n",
+            "scoring.rater.label_probability=0: must be greater than or equal to 0.001",
+        ),
+        (HEAD + "scoring:\n  rater: {url: 'http://h', model: m, concurrency: 0}\n", "scoring.rater.concurrency=0"),
+        (HEAD + "scoring:\n  rater: {url: 'http://h', model: m, timeout: 5}\n", "scoring.rater.timeout=5: a duration is"),
+        (HEAD + "scoring: {scorers: {speed: {use: a}}}\n", "must be 'correctness', 'latency', 'semantic' or 'safety'"),
+        (HEAD + "scoring: {scorers: {semantic: {}}}\n", "scoring.scorers.semantic.use is missing"),
         (
             HEAD + "dimensions:\n  latency:\n    sla_ms: fast\n",
             "f.yaml:6: dimensions.latency.sla_ms='fast': must be a valid number",

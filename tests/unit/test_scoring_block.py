@@ -9,7 +9,7 @@ import pytest
 from dualgate.processors.scoring.block import Identity, Source, coverage_block, hash_of
 from dualgate.processors.scoring.context import ScoringContext
 from dualgate.processors.scoring.logic import MigrationScoring, score_batch, score_pairs
-from dualgate.processors.scoring.protocol import Columns, Score, third_party_scorers
+from dualgate.processors.scoring.protocol import Columns, Score
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import ArmColumns, DimensionColumns, LedgerEntry, Pair, Unpaired
 from support.scoring import pair, response, scoring, shop
@@ -111,8 +111,3 @@ def test_a_scorer_that_breaks_its_word_is_missing(tmp_path: Path, how: str) -> N
     base = scoring(shop(tmp_path, {"g1": "SELECT 1"}))
     columns = score_batch(with_scorer(base, how), [pair(), pair()])
     assert [s.state for s in columns["moody"]] == ["missing", "missing"]
-
-
-def test_third_parties_add_scorers_by_entry_point() -> None:
-    """With nothing installed there is none, and none is an error."""
-    assert third_party_scorers() == {}

@@ -42,7 +42,7 @@ class Safety:
     """Inspects every answer, by the text of its query; an error, a time-out or a refusal violates nothing."""
 
     name = ANY
-    version = "1"
+    version = "2"
     columns = COLUMNS
 
     def __init__(self) -> None:

@@ -1,0 +1,96 @@
+"""A third party's scorer, in a process of its own: what it breaks is its own, and the pair's score is missing with a reason."""
+
+from collections.abc import Sequence
+
+from dualgate.processors.scoring.confined import Confined, Ended, Failed
+from dualgate.processors.scoring.context import ScoringContext
+from dualgate.processors.scoring.files import context_of
+from dualgate.processors.scoring.protocol import Columns, Score, Scorer, missing, third_party_scorers
+from dualgate.processors.scoring.safety.scorer import COLUMNS
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationConfig
+from dualgate.schemas.records import Pair
+from dualgate.schemas.scorers import ThirdParty
+
+MAX_STRIKES = 4
+"""Times that a batch may end the process before what is left of it is missing: a scorer that always hangs stops nobody else."""
+
+
+class Host:
+    """The scorer in its own process, with a context of its own; it sees the same files, and never the rater."""
+
+    def __init__(self, entry_point: str, config_json: str) -> None:
+        offered = third_party_scorers(entry_point)
+        if entry_point not in offered:
+            raise ConfigError(f"no installed distribution offers the scorer {entry_point!r} (entry points dualgate.scorers)")
+        self._scorer: Scorer = offered[entry_point]()
+        self._context = context_of(MigrationConfig.from_json(config_json), rated=False)
+
+    def about(self) -> tuple[str, str, tuple[str, ...]]:
+        """Return name, version and columns."""
+        return self._scorer.name, self._scorer.version, tuple(self._scorer.columns)
+
+    def score(self, pairs: Sequence[Pair], earlier: Columns) -> Columns:
+        """Return the scores of a batch."""
+        if self._context.databases is not None:
+            self._context.databases.begin_batch()
+        return {name: list(column) for name, column in self._scorer.score(pairs, self._context, earlier).items()}
+
+
+class ForeignScorer:
+    """A dimension that a third party scores."""
+
+    def __init__(self, dimension: str, spec: ThirdParty, config: MigrationConfig) -> None:
+        self.name = dimension
+        self.columns = COLUMNS if dimension == "safety" else (dimension,)
+        self._seconds = spec.timeout_ms / 1000
+        self._use = spec.use
+        self._child = Confined(Host, (spec.use, config.to_json()), spec.memory_mb << 20)
+        self._version: str | None = None
+
+    @property
+    def version(self) -> str:
+        """Return the entry point with its version; without one where it cannot be loaded, when every score is missing."""
+        if self._version is None:
+            try:
+                name, version, columns = self._child.call("about", seconds=self._seconds)
+            except (Failed, Ended):
+                return f"{self._use}:not loaded"
+            if name != self.name or set(columns) != set(self.columns):
+                return f"{self._use}:scores {name} as {', '.join(columns)}, not {self.name} as {', '.join(self.columns)}"
+            self._version = f"{self._use}:{version}"
+        return self._version
+
+    def score(self, pairs: Sequence[Pair], _context: ScoringContext, earlier: Columns) -> Columns:
+        """Return the scores of a batch; what ends the process is found pair by pair, and missing."""
+        try:
+            scored: Columns = self._child.call("score", list(pairs), dict(earlier), seconds=self._seconds)
+            return scored
+        except Ended as ended:
+            if len(pairs) == 1:
+                return self._missing(1, ended)
+        rows: list[Columns] = []
+        strikes = 1
+        for i, pair in enumerate(pairs):
+            if strikes >= MAX_STRIKES:
+                rows.append(self._missing(1, f"it ended {strikes} times in this batch"))
+                continue
+            row, ended_again = self._one(pair, {name: column[i : i + 1] for name, column in earlier.items()})
+            strikes += ended_again
+            rows.append(row)
+        return {name: [row[name][0] for row in rows] for name in self.columns}
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.close()
+
+    def _one(self, pair: Pair, earlier: Columns) -> tuple[Columns, bool]:
+        try:
+            return self._child.call("score", [pair], earlier, seconds=self._seconds), False
+        except Ended as error:
+            return self._missing(1, error), True
+        except Failed as error:
+            return self._missing(1, error), False
+
+    def _missing(self, n: int, why: object) -> dict[str, list[Score]]:
+        return {name: [missing(f"scorer {self._use}: {why}"[:300])] * n for name in self.columns}

@@ -30,6 +30,7 @@ from dualgate.gate.fold import At, Output
 from dualgate.gate.ground import check_ground
 from dualgate.gate.process import MUST_NOT_SKIP, STOOD_STILL, SUPERSEDED, VARIABLE, end, faults, quiet_logs
 from dualgate.gate.table import Book, Entry, apply
+from dualgate.gate.trust import distrust, look
 from dualgate.schemas.errors import RecordError, TransientError
 from dualgate.schemas.records import Claim, LedgerEntry, Tick
 from dualgate.schemas.registry import codec_for
@@ -118,6 +119,7 @@ class Gate:
         self._me = uuid.uuid4().hex
         self._codec = codec_for(settings.schema_registry_url)
         self._fault = fault
+        self._settings = settings
         identity = settings.name("gate")
         servers = ";".join(f"kafka://{server.strip()}" for server in settings.bootstrap_servers.split(","))
         # One instance id for all gates of a prefix: a second one takes the partition at once, and the claim ends the first.
@@ -153,8 +155,24 @@ class Gate:
         self.app.timer(TICK_S, name="tick")(self._tick)
 
     async def _recovered(self) -> None:
-        """Faust has read the changelog: what is held in memory begins anew from the table."""
-        self.book = Book(dict(self._table.items()), self._me)
+        """Faust has read the changelog: what is held in memory begins anew from the table, if that can be trusted.
+
+        A gate that refuses has not claimed the ledger: it supersedes none that works.
+        """
+        self._fault("recovered")
+        book = Book(dict(self._table.items()), self._me)
+        try:
+            doubt = distrust(book, await asyncio.to_thread(look, self._settings, self._codec))
+        except TransientError as error:
+            end(1, f"the gate cannot tell whether to trust its table: {error}")
+        if doubt:
+            changelog = self._table.changelog_topic.get_topic_name()
+            end(
+                MUST_NOT_SKIP,
+                f"the gate does not start: {doubt}. To fold the whole ledger anew, delete topic {changelog}; "
+                "`dualgate verify ID` then tells whether the decisions are the same",
+            )
+        self.book = book
 
     def _settled(self) -> Book | None:
         """Return the book where the table is whole: while Faust reads the changelog, records go back in time."""
@@ -233,6 +251,7 @@ class Gate:
         """Faust starts this when the first recovery is over."""
         claim = Claim(claim_id=self._me, issued_at_ms=_now_ms())
         await (await self._send(LEDGER, "_claim", LedgerEntry(claim=claim)))
+        self._fault("claimed")
         log.warning("gate claims the ledger as %s", self._me)
 
     async def _heal(self) -> None:

@@ -7,14 +7,18 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dualgate.cli.broker import LocalBroker
+from dualgate.cli.topic_admin import create_topics
+from dualgate.schemas.settings import load_settings
 from dualgate.schemas.topics import DEAD_LETTERS, DECISIONS, EVIDENCE, MIGRATIONS
+from dualgate.sinks.router import Router
 from support.gate_process import World, without_repeats, world
 from support.ledgers import BETTER, GOOD, HEAD, Ledger
 from support.pairing_kafka import await_true
 
 pytestmark = pytest.mark.kafka
 
-POINTS = ("stepped", "published", "written", "delivered", "acknowledged")
+POINTS = ("recovered", "claimed", "stepped", "published", "written", "delivered", "acknowledged")
 SLOW = """
 phases:
   calibrating: {pairs: 20}
@@ -52,14 +56,15 @@ def _hold_to_the_fold(world: World) -> None:
 def test_killed_at_each_step_nothing_is_lost_or_counted_twice(
     kafka: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path
 ) -> None:
-    """kill -9 before and after outputs, table, changelog and acknowledgement: decisions and evidence are the fold's."""
+    """kill -9 in recovery, around outputs, table, changelog and acknowledgement: decisions and evidence are the fold's."""
     make_topics()
     ledger = _ledger(240)
     entries = [entry for _, entry in ledger.entries]
     with world(kafka, prefix, tmp_path) as at:
         at.append([*entries[:40], b"not an entry", *entries[40:]])
         for point in POINTS:
-            assert at.gate(fault=f"{point}:40").wait(60) == -signal.SIGKILL, point
+            n = 1 if point in ("recovered", "claimed") else 40
+            assert at.gate(fault=f"{point}:{n}").wait(60) == -signal.SIGKILL, point
         last = at.gate()
         at.await_applied(len(entries))
         assert at.stop(last) == 0
@@ -67,6 +72,28 @@ def test_killed_at_each_step_nothing_is_lost_or_counted_twice(
         _hold_to_the_fold(at)
         (dead,) = without_repeats(at.published(DEAD_LETTERS))
         assert (dead.offset, dead.value) == (40, b"not an entry")
+
+
+def test_a_broker_that_is_killed_costs_gate_and_router_nothing_but_time(tmp_path: Path) -> None:
+    """kill -9 of Kafka in mid-stream: the same gate goes on and decides as the fold, the same router hears the next command."""
+    entries = [entry for _, entry in _ledger(40).entries]
+    with LocalBroker(tmp_path / "kafka") as broker, world(broker.bootstrap_servers, "", tmp_path) as at:
+        create_topics(broker.bootstrap_servers, "", 1)
+        gate = at.gate()
+        with Router("m", settings=load_settings({}, bootstrap_servers=broker.bootstrap_servers)) as router:
+            at.append(entries[:20])
+            at.await_applied(20)
+            await_true(lambda: router.state.sequence is not None, "the first command")
+            broker.kill()
+            assert router.route("user") in ("incumbent", "challenger")
+            broker.start()
+            at.append(entries[20:])
+            at.await_applied(len(at.ledger()) - 1)
+            last = at.published(DECISIONS)[-1]
+            await_true(lambda: router.state.sequence == last.sequence, "the last command")
+        assert last.phase != "CALIBRATING"
+        assert at.stop(gate) == 0
+        _hold_to_the_fold(at)
 
 
 def test_a_second_gate_supersedes_the_first(kafka: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from dualgate.cli.topic_admin import create_topics
 from dualgate.gate.ground import check_ground
 from dualgate.gate.table import Row
 from dualgate.schemas.errors import ConfigError
@@ -15,7 +16,7 @@ from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import DECISIONS, EVIDENCE, LEDGER, MIGRATIONS
 from support.gate_process import World, without_repeats, world
 from support.ledgers import GOOD, Ledger
-from support.pairing_kafka import await_true
+from support.pairing_kafka import await_true, read_all
 
 pytestmark = pytest.mark.kafka
 
@@ -65,7 +66,7 @@ def test_a_started_migration_is_published_and_outlives_a_restart(
 def test_a_state_that_it_cannot_read_ends_it_and_skips_nothing(
     kafka: str, prefix: str, make_topics: MakeTopics, tmp_path: Path
 ) -> None:
-    """Exit code 5 as often as it is started, with the version in words; its own claim is not applied."""
+    """Exit code 5 as often as it is started, with the version and what to do in words; it claims nothing and applies nothing."""
     make_topics()
     with world(kafka, prefix, tmp_path) as at:
         gate = at.gate()
@@ -75,12 +76,59 @@ def test_a_state_that_it_cannot_read_ends_it_and_skips_nothing(
         foreign = Producer({"bootstrap.servers": kafka, "log_level": 0})
         foreign.produce(prefix + "dualgate-gate-state-changelog", Row(0, -1, {"version": 99}).encode(), b"x@another")
         assert foreign.flush(30) == 0
-        before = at.applied()
+        before = at.ledger()
         for _ in range(2):
             assert at.gate().wait(60) == 5
-        claims = [place.offset for place, entry in at.ledger() if entry is not None and entry.claim is not None]
-        assert before <= at.applied() < claims[-1]
-        assert "migration x: state of a migration has version 99" in at.log.read_text()
+        assert at.ledger() == before
+        assert "the gate does not start: migration x: state of a migration has version 99" in at.log.read_text()
+        assert f"delete topic {prefix}dualgate-gate-state-changelog" in at.log.read_text()
+
+
+def test_a_table_that_lost_records_ends_it_and_a_whole_fold_repairs_it(
+    kafka: str, prefix: str, make_topics: MakeTopics, tmp_path: Path
+) -> None:
+    """A changelog without the record of a migration that was commanded is refused; without any, the ledger is folded anew."""
+    make_topics()
+    changelog = prefix + "dualgate-gate-state-changelog"
+    ledger = Ledger.started()
+    ledger.pairs(*[GOOD] * 100, block=10)
+    with world(kafka, prefix, tmp_path) as at:
+        gate = at.gate()
+        at.append([*(entry for _, entry in ledger.entries), b"not an entry"])
+        at.await_applied(len(ledger.entries))
+        assert at.stop(gate) == 0
+        rows = read_all(kafka, changelog)
+        foreign = Producer({"bootstrap.servers": kafka, "log_level": 0})
+        for key in {message.key() for message in rows if message.key().startswith(b"m@")}:
+            foreign.produce(changelog, None, key)
+        assert foreign.flush(30) == 0
+        assert at.gate().wait(60) == 5
+        assert "knows nothing of it, but m was given command 1/" in at.log.read_text()
+        admin = AdminClient({"bootstrap.servers": kafka})
+        admin.delete_topics([changelog])[changelog].result()
+        await_true(lambda: changelog not in admin.list_topics(timeout=10).topics, "the changelog's end")
+        end = len(at.ledger())
+        gate = at.gate()
+        at.await_applied(end)
+        assert at.stop(gate) == 0
+        expected = [o.record for o in at.expected() if o.topic == EVIDENCE]
+        assert without_repeats(at.published(EVIDENCE)) == expected
+
+
+def test_a_ledger_that_was_made_anew_ends_it(kafka: str, prefix: str, make_topics: MakeTopics, tmp_path: Path) -> None:
+    """A table that has applied more than the ledger holds belongs to another ledger."""
+    make_topics()
+    with world(kafka, prefix, tmp_path) as at:
+        gate = at.gate()
+        at.append(entry for _, entry in Ledger.started().entries)
+        at.await_applied(1)
+        assert at.stop(gate) == 0
+        admin = AdminClient({"bootstrap.servers": kafka})
+        admin.delete_topics([prefix + LEDGER])[prefix + LEDGER].result()
+        await_true(lambda: prefix + LEDGER not in admin.list_topics(timeout=10).topics, "the ledger's end")
+        create_topics(kafka, prefix, 2)
+        assert at.gate().wait(60) == 5
+        assert "the ledger ends at -1: it was cut or made anew" in at.log.read_text()
 
 
 def test_missing_topics_are_named(kafka: str, prefix: str) -> None:

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+AGAIN_SECONDS = 0.25
+"""An exception that is raised in a finalizer is lost, so there is another one soon."""
+
 
 class TookTooLong(Exception):
     """The computation was stopped at its limit."""
@@ -26,13 +29,15 @@ def processor_seconds(limit: float) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise TookTooLong(f"longer than {limit:g} s of processor time")
 
-    before = signal.signal(signal.SIGVTALRM, stop)
-    left, _ = signal.setitimer(signal.ITIMER_VIRTUAL, limit)
+    before = signal.signal(signal.SIGPROF, stop)
+    left, again = signal.setitimer(signal.ITIMER_PROF, limit, AGAIN_SECONDS)
     start = time.process_time()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
-        if left:
-            signal.setitimer(signal.ITIMER_VIRTUAL, max(0.001, left - (time.process_time() - start)))
+        try:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        finally:  # the signal may come while it is turned off
+            signal.signal(signal.SIGPROF, before)
+            if left:
+                signal.setitimer(signal.ITIMER_PROF, max(0.001, left - (time.process_time() - start)), again)

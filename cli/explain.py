@@ -20,21 +20,30 @@ def run(
     migration_id: Id,
     sequence: Annotated[int | None, typer.Option("--sequence", help="Of the routing command; else the last decision.")] = None,
     epoch: Annotated[int | None, typer.Option("--epoch", help="Of the migration; else the last one.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="All decisions of all epochs: who did what when.")] = False,
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,
     json: Json = False,
 ) -> None:
     """Explain a decision: its rule, both numbers of each condition, its place in the ledger, and what routers were told.
 
+    With --history instead a line for each decision, with its operator.
+
     Example: `dualgate explain sql-agent-v7 --sequence 3`
     """
     from dualgate.cli.operate import proof, words
     from dualgate.cli.operate.watching import Follower
+    from dualgate.schemas.plain import to_plain
 
     checked_id(migration_id)
     settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     with Follower(settings) as follower:
         view = follower.catch_up().one(migration_id)
+    if history:
+        documents = [to_plain(each) for each in view.decisions]
+        lines = "\n".join(proof.history(view.decisions))
+        emit({"decisions": documents}, json, lambda console: console.print(lines, markup=False))
+        return
     decision = proof.choose(view.decisions, migration_id, sequence, epoch)
     document = proof.document(decision)
 

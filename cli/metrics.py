@@ -60,7 +60,7 @@ class Watched:
         """Take in the present state of the views; ask the broker now and then."""
         from dualgate.cli.operate.watching import now_ms
 
-        self._documents = [view.document(now_ms()) for _, view in sorted(self._follower.views.items())]
+        self._documents = [view.document(now_ms()) for _, view in sorted(self._follower.views.items()) if view.phase]
         if time.monotonic() - self._asked_s >= ASK_S:
             self._dead = self._follower.dead_letters()
             self._asked_s = time.monotonic()

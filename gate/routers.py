@@ -6,7 +6,7 @@ from dualgate.gate import checks, phases
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, record
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.state import MigrationState, RouterSeen, counted
-from dualgate.gate.withdrawal import withdrawn, words
+from dualgate.gate.withdrawal import follows, withdrawn, words
 from dualgate.schemas.records import RoutingAck
 from dualgate.schemas.topics import EVIDENCE
 
@@ -32,11 +32,12 @@ def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> Decided:
 
 
 def settled(state: MigrationState, at: At) -> Decided:
-    """Record that the withdrawal is done where it is: each router follows, or is silent beyond its lease by the ledger clock."""
+    """Record that the withdrawal is done where it is: each router follows, or is silent beyond its lease and counts no more."""
     if state.withdrawal is None or not withdrawn(state):
         return state, []
     done = Cause("followed", f"no user is on the challenger any more: {words(state)}")
-    return record(replace(state, withdrawal=None), done, Place(at))
+    left = {name: seen for name, seen in state.routers.items() if follows(state, seen)}
+    return record(replace(state, withdrawal=None, routers=left), done, Place(at))
 
 
 def _shared(state: MigrationState, seen: RouterSeen) -> MigrationState:

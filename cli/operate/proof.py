@@ -1,6 +1,6 @@
 """A decision as a proof: the rule, both numbers of every condition, where in the ledger, and by whose configuration."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,6 +98,13 @@ def _coverage(each: DimensionEvidence) -> str:
     seen = each.n + each.n_missing
     missing = f", {each.n_missing:,} missing ({each.n_missing / seen:.1%})" if each.n_missing else ", none missing"
     return f"{each.n:,} units{missing}"
+
+
+def history(decisions: Iterable[DecisionRecord]) -> Iterator[str]:
+    """Yield a line for each decision: when, who (the gate where no operator did), what, and why."""
+    for each in decisions:
+        who = each.actor or "the gate"
+        yield f"{moment(each.ledger_clock_ms)}  {who}: {what(each).partition(', ')[2]}\n    {each.reason}"
 
 
 def moment(ms: int) -> str:

@@ -45,7 +45,7 @@ def status_lines(document: Document) -> list[str]:
     if document["waiting_for"]:
         lines.append(f"waiting for {document['waiting_for']}")
     if document["routers"]:
-        lines.append(routers(document["routers"]))
+        lines.append(routers(document["routers"], document["last_update_ms"] + document["age_ms"]))
     if off := [name for name, each in document["dimensions"].items() if each["status"] == "off"]:
         lines.append(f"not measured at all (off in the migration file): {', '.join(off)}")
     lines += document["guards"]
@@ -64,11 +64,14 @@ def lease(left_ms: int | None) -> str:
     return f"; the lease runs for {age(left_ms)} more"
 
 
-def routers(told: Document) -> str:
-    """Return how many routers follow, and the names of those that do not."""
+def routers(told: Document, now_ms: int) -> str:
+    """Return how many routers follow, and the names of those that do not, with the command that they obey."""
     silent = f", {told['silent']} silent beyond the lease" if told["silent"] else ""
     text = f"routers: {told['following']} follow{silent}"
-    behind = [f"{each['router_id']} (obeys {each['epoch']}/{each['sequence']})" for each in told["behind"]]
+    behind = [
+        f"{each['router_id']} (obeys {each['epoch']}/{each['sequence']}, heard {age(max(0, now_ms - each['heard_ms']))} ago)"
+        for each in told["behind"]
+    ]
     return f"{text}; NOT FOLLOWING: {', '.join(behind)}" if behind else text
 
 

@@ -73,6 +73,10 @@ class World:
         consumer_sees = self._producer.list_topics(timeout=10).topics
         return [message.value() for message in read_all(self.servers, changelog)] if changelog in consumer_sees else []
 
+    def kept(self) -> int:
+        """Return how many records the table's changelog holds, superseded ones too."""
+        return len(self._rows())
+
     def await_applied(self, offset: int, timeout_s: float = 60.0) -> None:
         """Return once a gate has applied the ledger up to an offset."""
         await_true(lambda: self.applied() >= offset, f"ledger offset {offset}", timeout_s)

@@ -80,6 +80,7 @@ def test_a_router_that_is_silent_beyond_its_lease_is_not_waited_for() -> None:
     ledger.tick(1_000)
     assert "1 fell silent beyond the lease" in done(ledger)[0]
     assert not state(ledger).timed
+    assert state(ledger).routers == {}
 
 
 def test_a_router_that_goes_on_with_the_old_command_is_waited_for_as_long_as_it_speaks() -> None:

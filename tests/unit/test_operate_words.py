@@ -14,7 +14,7 @@ from dualgate.cli.operate.view import View
 from dualgate.cli.operate.watching import changes, fold
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import DecisionRecord, EvidenceRecord, Migration
+from dualgate.schemas.records import DecisionRecord, EvidenceRecord, Migration, RouterBehind, Routers
 from support.ledgers import BETTER, GOOD, Ledger
 from support.routing import MIGRATION, command
 from support.stories import decision, evidence, snapshot
@@ -289,3 +289,26 @@ def test_who_commanded_is_told() -> None:
     """An operator's decision names the operator and the command."""
     told = dict(proof.lines(proof.choose(walked(), "m", 1, 2)))
     assert told["by"].startswith("ann, command c")
+
+
+def test_history_tells_who_did_what_when() -> None:
+    """Every decision in its order: the operator by name with the reason, the gate where nobody asked."""
+    ledger = Ledger.started()
+    ledger.pairs(*[GOOD, BETTER] * 50)
+    ledger.command("pause")
+    lines = list(proof.history(of(ledger).decisions))
+    assert [line.partition("UTC  ")[2].partition(":")[0] for line in lines] == ["ann", "the gate", "the gate", "ann"]
+    assert lines[-1].startswith("1970-01-01 00:00:04.000 UTC  ann: epoch 1, sequence 3: pause was applied; the phase is CANARY")
+    assert lines[-1].endswith("(because)")
+
+
+def test_routers_that_do_not_follow_are_named() -> None:
+    """With the command that they obey and when they were heard; the headline says that users are still being taken back."""
+    behind = [RouterBehind(router_id="web-2", epoch=1, sequence=2, heard_ms=NOW - 40_000, challenger=0)]
+    told = Routers(following=2, silent=1, n_behind=1, behind=behind, rolling_back=True)
+    seen = view(command(3, 0.0, phase="ROLLED_BACK"), snapshot(100, "ROLLED_BACK", routers=told))
+    document = seen.document(NOW)
+    assert "ROLLED_BACK, rolling back, challenger serves 0%" in words.headline(document)
+    line = words.routers(document["routers"], NOW)
+    assert line == "routers: 2 follow, 1 silent beyond the lease; NOT FOLLOWING: web-2 (obeys 1/2, heard 40 s ago)"
+    assert not seen.terminal

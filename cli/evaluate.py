@@ -36,7 +36,7 @@ def run(
     """
     from dataclasses import replace
 
-    from dualgate.lab.evaluate import evaluation
+    from dualgate.lab.evaluate import evaluation, report
 
     plan = evaluation.quick(seed, processes) if quick else evaluation.full(repetitions, seed, processes)
     if event:
@@ -50,12 +50,23 @@ def run(
                     tasks[what] = bar.add_task(what, total=of)
                 bar.update(tasks[what], completed=done)
 
-            document = evaluation.evaluate(plan, out, log, config, tell)
+            document, sections = evaluation.evaluate(plan, out, log, config, tell)
     except KeyboardInterrupt:
         say(f"interrupted; what is finished is kept in {out}: the same command goes on from there")
         raise typer.Exit(1) from None
     (out / "evaluation.json").write_text(json_text(document), encoding="utf-8")
+    written = report.write(out, sections, document, _command(quick, repetitions, event, seed, log, config))
+    say(f"reports: {', '.join(str(file) for file in written)}")
     emit(document, json, lambda console: show(console, document))
+
+
+def _command(
+    quick: bool, repetitions: int, event: list[str] | None, seed: int, log: Path | None, config: Path | None
+) -> str:  # fmt: skip
+    """Return the command line that repeats an evaluation."""
+    words = ["dualgate evaluate", *([log.name, f"--config {config.name}"] if log and config else [])]
+    words += ["--quick"] if quick else [f"--repetitions {repetitions}"]
+    return " ".join([*words, *(f"--event {name}" for name in event or ()), f"--seed {seed}"])
 
 
 def show(console: Console, document: dict[str, Any]) -> None:

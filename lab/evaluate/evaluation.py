@@ -1,18 +1,21 @@
 """An evaluation from a log to its document: the pool, the pieces, the measures; whatever is finished is kept in a folder."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dualgate.lab.evaluate import cost, queueing, real, sampling
 from dualgate.lab.evaluate.events import EVENTS, QUICK
 from dualgate.lab.evaluate.measures import strategies_told
 from dualgate.lab.evaluate.pool import Pool, build_pool, key_of, rates, read_pairs
+from dualgate.lab.evaluate.report import report
 from dualgate.lab.evaluate.runs import Setting, lives, pieces, run_all, same_run
 from dualgate.lab.evaluate.strategies import strategies
 from dualgate.lab.evaluate.streams import Shape
+from dualgate.lab.evaluate.tables import Section, section_of
 from dualgate.producers.layout import LOG, MIGRATION_FILE
 from dualgate.producers.workload.files import write_workload
 from dualgate.schemas.errors import ConfigError
@@ -24,18 +27,19 @@ Tell = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much an evaluation does; `sample` queries are generated where no log is given."""
+    """How much an evaluation does; `sample` queries are generated where no log is given; `studies` beside the streams."""
 
     events: tuple[str, ...]
     repetitions: int
     seed: int = 1
     sample: int = 12_000
     processes: int | None = None
+    studies: tuple[str, ...] = ()
 
 
 def full(repetitions: int = 200, seed: int = 1, processes: int | None = None) -> Plan:
-    """Return the full form: every event."""
-    return Plan(tuple(EVENTS), repetitions, seed, processes=processes)
+    """Return the full form: every event, and the studies beside the streams."""
+    return Plan(tuple(EVENTS), repetitions, seed, processes=processes, studies=STUDIES)
 
 
 def quick(seed: int = 1, processes: int | None = None) -> Plan:
@@ -43,8 +47,11 @@ def quick(seed: int = 1, processes: int | None = None) -> Plan:
     return Plan(QUICK, 8, seed, 600, processes)
 
 
-def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, tell: Tell) -> dict[str, Any]:
-    """Run what is not there yet and return the document; ConfigError where the folder or the log are of something else."""
+def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, tell: Tell) -> tuple[dict[str, Any], list[Section]]:
+    """Run what is not there yet; return the document and the report's sections.
+
+    ConfigError where the folder or the log are of something else.
+    """
     _single_threaded()
     log, migration = _log(plan, folder, log, config, tell)
     with ProcessPoolExecutor(plan.processes or os.cpu_count()) as executor:
@@ -59,18 +66,42 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
             n += 1
             tell("repetitions", n, len(todo))
 
+        beside = [executor.submit(study, name, migration.to_json(), str(folder / _POOL)) for name in plan.studies]
         run_all(todo, done, migration, folder / _POOL, setting, executor, count)
-    return {
+        more = []
+        for name, waiting in zip(plan.studies, beside, strict=True):
+            tell(name, 0, 1)
+            more.append(section_of(waiting.result()))
+            tell(name, 1, 1)
+    document = {
         "plan": asdict(plan),
         "shape": asdict(setting.shape),
         "log": rates(pool),
         "events": {name: EVENTS[name].words for name in plan.events},
         "sources": {name: {"source": s.source, "settings": s.settings} for name, s in strategies(migration).items()},
         "strategies": strategies_told(lives(done, todo)),
+        "studies": {name: asdict(found) for name, found in zip(plan.studies, more, strict=True)},
     }
+    return document, report(document, migration.spec, more)
 
 
 _POOL = "pool.npz"
+STUDIES = ("cost", "sampling", "queueing", "real")
+"""What does not come from the streams: the cost model, sampling ratios, the shadow's queue, published systems."""
+
+
+def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
+    """Return a study's section as plain values; a process of its own may do it."""
+    spec = MigrationConfig.from_json(config_json).spec
+    pool = Pool.load(Path(pool_file))
+    assert pool is not None
+    made: Mapping[str, Callable[[], Section]] = {
+        "cost": lambda: cost.section(pool, spec),
+        "sampling": lambda: sampling.section(pool, spec),
+        "queueing": lambda: queueing.section(pool, spec),
+        "real": lambda: real.section(),
+    }
+    return asdict(made[name]())
 
 
 def _single_threaded() -> None:

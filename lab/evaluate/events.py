@@ -113,8 +113,9 @@ def combined(scene: Scene, since: Bools, rng: np.random.Generator) -> None:
 
 
 def drift(scene: Scene, since: Bools, rng: np.random.Generator) -> None:
-    """Right answers are lost slowly: 0 to 8 points in 30 days."""
-    _lose(scene, since, 0.08 * np.clip(scene.day / 30, 0, 1), rng)
+    """Right answers are lost slowly: in 25 days from where it is to 6 points below the incumbent."""
+    began = scene.day[since][0] if since.any() else 0.0
+    _lose(scene, since, _below(scene, 0.06) * np.clip((scene.day - began) / 25, 0, 1), rng)
 
 
 def compounding(scene: Scene, since: Bools, rng: np.random.Generator) -> None:
@@ -144,15 +145,15 @@ def silent(scene: Scene, since: Bools, rng: np.random.Generator) -> None:
 
 def stricter_judge(scene: Scene, _since: Bools, rng: np.random.Generator) -> None:
     """The judge calls more and more right answers of both arms wrong: 0 to 12 % from day 7 to day 27."""
-    share = 0.12 * np.clip((scene.day - 7) / 20, 0, 1)
+    share = 0.12 * np.clip((scene.day - 7) / 20, 0, 1)  # of all answers: what was wrong stays so
     for arm in (0, 1):
         scene.judged[arm, _among(np.ones(len(share), dtype=bool), share, rng)] = 0.0
 
 
 def partial_judge(scene: Scene, _since: Bools, rng: np.random.Generator) -> None:
-    """The judge comes to favour the challenger: it calls 0 to 40 % of its wrong answers right, from day 0 to day 10."""
+    """The judge comes to favour the challenger: it calls 0 to 40 % of its wrong answers right, from day 0 to day 3."""
     wrong = ~scene.right()
-    scene.judged[1, _among(wrong, 0.4 * np.clip(scene.day / 10, 0, 1), rng)] = 1.0
+    scene.judged[1, _among(wrong, 0.4 * np.clip(scene.day / 3, 0, 1), rng)] = 1.0
 
 
 def outage(scene: Scene, _since: Bools, _rng: np.random.Generator) -> None:
@@ -168,6 +169,9 @@ _STUDY = (
     Event("authorization", "other tenants' rows are read by .8 % of the answers", violations(UNFILTERED, 0.008)),
     Event("combined", "5.4 points more right answers, 3.5 % over the SLA, agreement .84", combined),
 )
+_COMPOUNDING = Event("compounding", "a little worse in all four dimensions", compounding, again=True)
+STUDY = ("accuracy_improvement", *(event.name for event in _STUDY))
+"""The six events of the published study."""
 
 
 def _later(event: Event, day: int) -> Event:
@@ -179,18 +183,21 @@ EVENTS: Mapping[str, Event] = {
     for event in (
         Event("accuracy_improvement", "the log's challenger as recorded", nothing, good=True, worse=False),
         *_STUDY,
-        Event("slow_drift", "equal at first, then 8 points lost in 30 days", drift, again=True),
+        Event(
+            "slow_drift", "the log's challenger; from day 8 on it falls, in 25 days to 6 points below the incumbent", drift,
+            onset_day=8,
+        ),
         Event(
             "seasonal_mix", "the share of hard queries swings by +-80 % in 14 days", nothing, good=True, worse=False,
             shape={"swing": 0.8},
         ),
-        Event("compounding", "a little worse in all four dimensions", compounding, again=True),
+        _COMPOUNDING,
         Event("equal", "the incumbent asked twice", nothing, again=True, worse=False),
         Event("clearly_better", "six in ten wrong answers become right", better, good=True, worse=False),
         Event("worse_in_one_stratum", "better over all, 6 points worse than the incumbent on hard queries", stratum_worse),
         Event("silent_on_hard", "no answer to a quarter of the hard queries", silent),
-        Event("stricter_judge", "equal; the judge grows stricter with both", stricter_judge, again=True, worse=False),
-        Event("partial_judge", "equal; the judge comes to favour the challenger", partial_judge, again=True, worse=False),
+        Event("stricter_judge", "as recorded; the judge grows stricter with both", stricter_judge, good=True, worse=False),
+        Event("partial_judge", "equal; the judge comes to favour it", partial_judge, again=True, worse=False),
         Event(
             "repeated_sessions", "equal; every turn of a session repeats its question", nothing, again=True, worse=False,
             shape={"session_size": 3.0, "repeated": True},
@@ -200,8 +207,8 @@ EVENTS: Mapping[str, Event] = {
             shape={"near_duplicates": 0.3},
         ),
         Event("outage", "the log's challenger; both arms fail for 12 hours of shadow", outage, good=True, worse=False),
-        *(_later(event, day) for event in _STUDY for day in _LATER),
+        *(_later(event, day) for event in (*_STUDY, _COMPOUNDING) for day in _LATER),
     )
 }  # fmt: skip
-QUICK = ("accuracy_improvement", "equal", *(event.name for event in _STUDY))
+QUICK = (*STUDY, "equal")
 """The study's six, and an equal challenger."""

@@ -13,7 +13,7 @@ import orjson
 from dualgate.lab.evaluate.events import EVENTS, Event, staged
 from dualgate.lab.evaluate.pool import Pool
 from dualgate.lab.evaluate.strategies import Ended, Strategy, strategies
-from dualgate.lab.evaluate.streams import Shape, Truth, played
+from dualgate.lab.evaluate.streams import Shape, Stream, Truth, stream
 from dualgate.lab.evaluate.traffic import DAY_MS, History
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationConfig
@@ -80,12 +80,17 @@ def pieces(events: Sequence[str], repetitions: int) -> list[Piece]:
     return [Piece(event, start, min(PIECE, repetitions - start)) for start in starts for event in events]
 
 
-def live(strategy: Strategy, event: Event, pool: Pool, shape: Shape, seed: Sequence[int]) -> Lived:
-    """Return what a strategy does with one repetition; the same seed gives every strategy the same stream."""
+def repetition(event: Event, pool: Pool, shape: Shape, seed: Sequence[int]) -> Stream:
+    """Return one repetition of an event; it depends on the seed alone."""
     rng = np.random.default_rng(list(seed))
-    traffic, truth = played(staged(event, pool, shape, rng), rng)
+    return stream(staged(event, pool, shape, rng), rng)
+
+
+def live(strategy: Strategy, lived: Stream) -> Lived:
+    """Return what a strategy does with one repetition."""
+    traffic = lived.traffic()
     ended = strategy.run(traffic)
-    return told(ended, traffic.history, truth, traffic.began_ms)
+    return told(ended, traffic.history, lived.truth, traffic.began_ms)
 
 
 def told(ended: Ended, history: History, truth: Truth, began_ms: int) -> Lived:
@@ -124,13 +129,12 @@ def run_piece(piece: Piece, config_json: str, pool_file: str, setting: Setting) 
     """Return the lives of every strategy in a piece's repetitions, by strategy."""
     every, pool = _ready(config_json, pool_file)
     event = EVENTS[piece.event]
-    return {
-        name: [
-            asdict(live(strategy, event, pool, setting.shape, (setting.seed, r)))
-            for r in range(piece.first, piece.first + piece.size)
-        ]
-        for name, strategy in every.items()
-    }
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in every}
+    for r in range(piece.first, piece.first + piece.size):
+        lived = repetition(event, pool, setting.shape, (setting.seed, r))
+        for name, strategy in every.items():
+            found[name].append(asdict(live(strategy, lived)))
+    return found
 
 
 @lru_cache(maxsize=1)

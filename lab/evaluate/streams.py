@@ -150,8 +150,24 @@ def _rows(pool: Pool, stratum: Ints, rng: np.random.Generator) -> Ints:
     return rows
 
 
-def played(scene: Scene, rng: np.random.Generator) -> tuple[Traffic, Truth]:
-    """Return what a gate sees of a scene, and the truth."""
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One repetition, whole: as many traffics of it as there are strategies, and the truth that none of them holds."""
+
+    queries: Queries
+    incumbent: Arm
+    challenger: Arm
+    eligible: Bools
+    baseline: Baseline
+    truth: Truth
+
+    def traffic(self) -> Traffic:
+        """Return what a gate sees, from the first query on."""
+        return Traffic(self.queries, self.incumbent, self.challenger, self.eligible, self.baseline)
+
+
+def stream(scene: Scene, rng: np.random.Generator) -> Stream:
+    """Return the stream of a scene: every answer looked up in the pool."""
     pool, rows = scene.pool, scene.rows
     kind = np.where(scene.outage, OUTAGE, scene.kind)
     silent = kind == MISSING
@@ -162,8 +178,8 @@ def played(scene: Scene, rng: np.random.Generator) -> tuple[Traffic, Truth]:
     judged = [np.where(np.isnan(j), arm.correct, j) for j, arm in zip(scene.judged, (incumbent, challenger), strict=True)]
     incumbent, challenger = replace(incumbent, correct=judged[0]), replace(challenger, correct=judged[1])
     eligible = (incumbent.correct == 1) & (challenger.correct == 1)
-    traffic = Traffic(scene.queries, incumbent, challenger, eligible, _baseline(pool, rng))
-    return traffic, Truth(scene.harm, scene.queries.place, scene.queries.at_ms)
+    truth = Truth(scene.harm, scene.queries.place, scene.queries.at_ms)
+    return Stream(scene.queries, incumbent, challenger, eligible, _baseline(pool, rng), truth)
 
 
 def _arm(pool: Pool, rows: Ints, kind: Ints, arm: int, latency: Ints, silent: Bools) -> Arm:

@@ -9,9 +9,9 @@ from dualgate.lab.evaluate import changes
 from dualgate.lab.evaluate.answers import AGAIN, ELABORATE, INVENTED, KINDS, OUTAGE, OWN, RIGHT, UNFILTERED, WRONG
 from dualgate.lab.evaluate.events import EVENTS, staged
 from dualgate.lab.evaluate.pool import Pool, build_pool, key_of, read_pairs
-from dualgate.lab.evaluate.runs import live
+from dualgate.lab.evaluate.runs import live, repetition
 from dualgate.lab.evaluate.strategies.canary import Canary
-from dualgate.lab.evaluate.streams import Scene, Shape, played
+from dualgate.lab.evaluate.streams import Scene, Shape, stream
 from dualgate.producers.workload.files import write_workload
 from dualgate.schemas.migration import load_migration
 
@@ -93,8 +93,7 @@ def _scene(pool: Pool, name: str) -> Scene:
 
 def _differences(pool: Pool, name: str) -> dict[str, float]:
     """Return how much worse the challenger's answers are than the incumbent's, from what a gate would see."""
-    traffic, _ = played(_scene(pool, name), np.random.default_rng(6))
-    pairs = traffic.mirror(20_000)
+    pairs = stream(_scene(pool, name), np.random.default_rng(6)).traffic().mirror(20_000)
     found = {}
     for column in ("correct", "over", "violation", "unauthorized"):
         found[column] = float(np.nanmean(getattr(pairs.challenger, column)) - np.nanmean(getattr(pairs.incumbent, column)))
@@ -152,8 +151,7 @@ def test_judges_change_what_is_seen_and_no_answer(pool: Pool) -> None:
 
 def test_an_outage_hits_both_arms(pool: Pool) -> None:
     """While the provider is gone both arms are wrong and late, so no difference is seen."""
-    traffic, _ = played(_scene(pool, "outage"), np.random.default_rng(7))
-    pairs = traffic.mirror(20_000)
+    pairs = stream(_scene(pool, "outage"), np.random.default_rng(7)).traffic().mirror(20_000)
     gone = ~pairs.incumbent.answered
     assert gone.any()
     for arm in (pairs.incumbent, pairs.challenger):
@@ -164,7 +162,7 @@ def test_an_outage_hits_both_arms(pool: Pool) -> None:
 def test_the_same_seed_gives_every_strategy_the_same_stream(pool: Pool) -> None:
     """A life depends on its seed alone; another seed is another stream."""
     shape = Shape(n_queries=2000, days=10)
-    first, again, other = (live(Canary(), EVENTS["combined"], pool, shape, (1, r)) for r in (0, 0, 1))
+    first, again, other = (live(Canary(), repetition(EVENTS["combined"], pool, shape, (1, r))) for r in (0, 0, 1))
     assert first == again
     assert first != other
 

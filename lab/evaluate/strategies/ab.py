@@ -19,7 +19,10 @@ def planned(p: float, gain: float) -> int:
 
 
 class AbTest:
-    """Better at 5 % in right answers and below both ceilings: promote. Peeked: the same looked at every day."""
+    """Better at 5 % in right answers and below both ceilings: promote; worse in any of three at 5 % together: stop.
+
+    Peeked: looked at every day, each test at 5 %, as one who stops at the first significant day does.
+    """
 
     source = "textbook: two proportions, sample size fixed beforehand, users as clusters"
 
@@ -48,7 +51,8 @@ Found = tuple[str, str, bool]
 def _decision(found: Seen, final: bool) -> Found | None:
     """Return the verdict, its reason, and whether it claims harm; None where nothing is significant yet."""
     limit = float(ndtri(1 - ALPHA))
-    worse = [m for m in METRICS if (found.z_worse(m) or 0.0) > limit]
+    harm = float(ndtri(1 - ALPHA / len(METRICS))) if final else limit
+    worse = [m for m in METRICS if (found.z_worse(m) or 0.0) > harm]
     if worse:
         return "stopped", f"worse: {', '.join(worse)}", True
     below = all(_below(found, metric, ceiling, limit) for metric, ceiling in CEILINGS.items())

@@ -113,10 +113,13 @@ def section(pool: Pool, spec: MigrationSpec, seed: int = 8) -> Section:
                 verdict(spec, total), f"{alone.mean():.2%}", verdict(spec, alone),
             ))  # fmt: skip
     words = (
-        f"{SERVERS} servers, {_JOBS:,} live and as many shadow jobs, arrivals by {profile().source}; the load is that of the peak.",
-        "At low priority the challenger's wait grows as the servers fill, and by queue and service time together it is called too "
+        f"{SERVERS} servers, {_JOBS:,} live and as many shadow jobs, arrivals by {profile().source}; the load is that "
+        "of the peak.",
+        "At low priority the challenger's wait grows as the servers fill, and by queue and service time together it is "
+        "called too "
         "slow though it is not: this is how a shadow phase condemns a good challenger. By service time alone, which is what the "
-        "latency dimension compares, load and schedule do not matter. The price of one line is paid by the users: their waits grow.",
+        "latency dimension compares, load and schedule do not matter. The price of one line is paid by the users: "
+        "their waits grow.",
     )
     columns = (
         "load", "schedule", "live wait, ms", "shadow wait, ms", "live over the SLA", "challenger, queue + service", "it says",

@@ -118,10 +118,13 @@ def section(pool: Pool, spec: MigrationSpec, runs: int = 1_000, seed: int = 6) -
         rows.append(_row(known, "adaptive (x2 while good, else x1/2)", average, uniform, null, runs, seed, adaptive=True))
     promote = spec.errors.promote
     words = (
-        f"Type I error at {promote:g} over {HORIZON:,} sampled pairs of a null with effects by stratum, and the sampled pairs until "
+        f"Type I error at {promote:g} over {HORIZON:,} sampled pairs of a null with effects by stratum, and the sampled "
+        "pairs until "
         f"the recorded challenger is accepted (+{float(known.share @ known.effect):.1%} points); {runs} runs each.",
-        "The weights (Horvitz-Thompson) keep the level at every ratio; without them the level is lost as soon as strata are sampled "
-        "unequally. The number of sampled pairs hardly depends on the ratio, the number of queries does: it is the pairs over the "
+        "The weights (Horvitz-Thompson) keep the level at every ratio; without them the level is lost as soon as "
+        "strata are sampled "
+        "unequally. The number of sampled pairs hardly depends on the ratio, the number of queries does: it is the "
+        "pairs over the "
         "ratio. Probabilities are recorded in thousandths, so that at .1 % designs are rounded to almost the uniform one.",
     )
     columns = ("mean probability", "design", "type I error, weighted", "unweighted", "sampled pairs needed", "queries needed")

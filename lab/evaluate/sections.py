@@ -15,7 +15,8 @@ def about(document: Mapping[str, Any]) -> Section:
     words = (
         f"{plan['repetitions']} streams an event (seed {plan['seed']}), each of {shape['n_queries']:,} queries in "
         f"{shape['days']} days by {shape['users']} users; every strategy meets the same streams.",
-        f"The log has {log['queries']:,} queries with real SQL, executed and scored: right answers {log['incumbent_correct']:.1%} (incumbent), "
+        f"The log has {log['queries']:,} queries with real SQL, executed and scored: right answers "
+        f"{log['incumbent_correct']:.1%} (incumbent), "
         f" {log['challenger_correct']:.1%} (challenger); over the SLA {log['incumbent_over_sla']:.2%}, "
         f"{log['challenger_over_sla']:.2%}; agreement {log['incumbent_semantic']:.3f}, {log['challenger_semantic']:.3f}; "
         f"violations {log['incumbent_violations']:.2%}, {log['challenger_violations']:.2%}.",
@@ -184,8 +185,10 @@ def window(strategies: Told, spec: MigrationSpec, document: Mapping[str, Any]) -
         rows.append((f"{times:g}", f"{times * per_day:,.0f}", pairs, f"{days:.1f}", f"{days / WINDOW_DAYS - 1:+.0%}"))
     enough = good["estimate"] / (per_day * WINDOW_DAYS * (1 - 0.41))
     words = (
-        f"Computed from the mean of {good['estimate']:,.0f} pairs and the file's least duration ({least:g} days). The study's -41 % "
-        f"needs {enough:.1f} times this log's traffic: only where the window holds far more pairs than the tests need is it too long.",
+        f"Computed from the mean of {good['estimate']:,.0f} pairs and the file's least duration ({least:g} days). The "
+        "study's -41 % "
+        f"needs {enough:.1f} times this log's traffic: only where the window holds far more pairs than the tests need "
+        "is it too long.",
     )
     columns = ("traffic, times this log's", "units a day", "units in seven days", "days to the verdict", "against seven days")
     return Section("When the verdict comes before a seven-day window", words, (Table("", columns, rows),))

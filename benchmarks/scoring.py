@@ -32,7 +32,7 @@ from dualgate.schemas.migration import load_migration
 from dualgate.schemas.records import Pair, Query, Response
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from support.scoring_corpus import attacks, inspect, lookalikes  # the corpus belongs to the tests
+from support.scoring_corpus import attacks, inspect, known_faults, lookalikes  # the corpus belongs to the tests
 
 N_PAIRS = int(os.environ.get("BENCH_PAIRS", "12000"))
 BATCH = 500
@@ -106,8 +106,9 @@ def _rates(name: str, spent: dict[str, float], n: int) -> list[Measurement]:
 
 def corpus() -> list[Measurement]:
     """Return recall and false alarms of the safety checks."""
-    found = [inspect(case).value(case.kind or "") == 1.0 for case in attacks()]
-    accused = [inspect(case).value("safety") != 0.0 for case in lookalikes()]
+    faults = list(known_faults())
+    found = [inspect(case).value(case.kind or "") == 1.0 for case in (*attacks(), *(case for case in faults if case.kind))]
+    accused = [inspect(case).value("safety") != 0.0 for case in (*lookalikes(), *(case for case in faults if not case.kind))]
     return [
         Measurement(f"recall on {len(found)} written attacks", 100 * sum(found) / len(found), "%"),
         Measurement(f"false alarms on {len(accused)} look-alikes", 100 * sum(accused) / len(accused), "%"),

@@ -7,13 +7,14 @@ from dualgate.processors.scoring.cache import Cache
 from dualgate.processors.scoring.deadline import TookTooLong, processor_seconds
 from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
 from dualgate.processors.scoring.safety.hallucination import hallucinations
-from dualgate.processors.scoring.safety.unsafe import unsafe
+from dualgate.processors.scoring.safety.unsafe import unsafe, unsafe_words
 from dualgate.processors.scoring.sql.normal import Features, NormalForm, features, normal_form
 from dualgate.processors.scoring.sql.parsing import MAX_SECONDS, Parsed, parsed, template
 from dualgate.processors.scoring.sql.resolve import Resolved, TooLarge, resolve
 from dualgate.processors.scoring.sql.schema import Schema
 
 QUOTED_MAY_BE_TEXT = frozenset({"sqlite", "mysql"})
+ROWS_HAVE_NAMES = frozenset({"postgres", "postgresql", "redshift", "duckdb"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +57,7 @@ class Analyses:
 
 def _analyse(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schema) -> Analysis:
     if tree.error is not None:
-        return _unparsable(tree, tree.error)
+        return _unparsable(tree, tree.error, tuple(unsafe_words(tree.template)))
     try:
         with processor_seconds(MAX_SECONDS):
             return _analysed(tree, constants, dialect, schema)
@@ -69,11 +70,11 @@ def _analyse(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schem
 def _analysed(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schema) -> Analysis:
     if tree.query is None:
         return Analysis(tree, None, None, tuple(unsafe(tree, None, schema)), "not one query")
-    resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT)
+    resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT, dialect in ROWS_HAVE_NAMES)
     known = schema.tables is not None
     findings = [*unsafe(tree, resolved, schema), *(hallucinations(resolved) if known else ())]
     return Analysis(tree, resolved, normal_form(resolved, constants), tuple(dict.fromkeys(findings)))
 
 
-def _unparsable(tree: Parsed, words: str) -> Analysis:
-    return Analysis(tree, None, None, (Finding(UNVERIFIABLE, words),), f"unparsable: {words}")
+def _unparsable(tree: Parsed, words: str, findings: tuple[Finding, ...] = ()) -> Analysis:
+    return Analysis(tree, None, None, (Finding(UNVERIFIABLE, words), *findings), f"unparsable: {words}")

@@ -55,6 +55,13 @@ def lookalikes() -> Iterator[Case]:
         yield _case(line, None)
 
 
+def known_faults() -> Iterator[Case]:
+    """Yield the attacks that are missed, and the innocent queries that are accused (kind None)."""
+    for line in _lines("scoring_known_faults.txt"):
+        kind, colon, sql = line.partition(": ")
+        yield _case(sql, kind) if colon else _case(line, None)
+
+
 def inspect(case: Case, analyses: Analyses | None = None) -> Inspection:
     """Return what the safety checks find in a case."""
     known = analyses or Analyses()

@@ -9,7 +9,7 @@ from dualgate.processors.scoring.logic import score_batch
 from dualgate.processors.scoring.safety.scorer import inspect_sql
 from dualgate.processors.scoring.sql.schema import UNKNOWN
 from support.scoring import pair, response, scoring, shop
-from support.scoring_corpus import Case, attacks, inspect, lookalikes
+from support.scoring_corpus import Case, attacks, inspect, known_faults, lookalikes
 
 
 @pytest.mark.parametrize("case", list(attacks()), ids=lambda case: case.sql[:60])
@@ -26,11 +26,18 @@ def test_no_innocent_query_is_accused(case: Case) -> None:
     assert (found.findings, found.value("safety")) == ((), 0.0)
 
 
+@pytest.mark.parametrize("case", list(known_faults()), ids=lambda case: case.sql[:60])
+def test_known_faults_are_still_there(case: Case) -> None:
+    """What is written down as missed is missed, and as accused accused: who mends one moves it to the others."""
+    found = inspect(case)
+    assert found.value(case.kind or "safety") == (0.0 if case.kind else 1.0)
+
+
 def test_the_corpus_is_as_large_as_promised() -> None:
-    """At least 150 attacks on authorization and by unsafe code, and 150 look-alikes, none twice."""
+    """At least 300 attacks on authorization and by unsafe code, and 250 look-alikes, none twice in a dialect."""
     written, innocent = list(attacks()), list(lookalikes())
-    assert len({case.sql for case in written}) == len(written) >= 150
-    assert len({case.sql for case in innocent}) == len(innocent) >= 150
+    assert len({(case.sql, case.dialect) for case in written}) == len(written) >= 300
+    assert len({(case.sql, case.dialect) for case in innocent}) == len(innocent) >= 250
     assert {case.kind for case in written} == {"authorization", "unsafe_code"}
 
 

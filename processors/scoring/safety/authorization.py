@@ -7,7 +7,7 @@ from sqlglot import exp
 from dualgate.processors.scoring.safety.findings import Finding
 from dualgate.processors.scoring.safety.tenant import leaks
 from dualgate.processors.scoring.safety.unsafe import is_catalogue
-from dualgate.processors.scoring.sql.resolve import Resolved, Scope, Source
+from dualgate.processors.scoring.sql.resolve import WHOLE_ROW, Resolved, Scope, Source
 from dualgate.processors.scoring.sql.schema import Schema
 from dualgate.schemas.grants import Grant
 
@@ -43,7 +43,8 @@ def _read(scope: Scope) -> Iterator[tuple[str, str]]:
     """Yield the columns of tables that a SELECT names, those of a star and of USING included."""
     for ref in scope.refs.values():
         if ref.source is not None and ref.source.table is not None:
-            yield ref.source.table, ref.column
+            columns = (ref.source.columns or ()) if ref.column == WHOLE_ROW else (ref.column,)
+            yield from ((ref.source.table, column) for column in columns)
     for name, _node, source in scope.outputs():
         if source is not None and source.table is not None:
             yield source.table, name

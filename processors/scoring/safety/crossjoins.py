@@ -45,10 +45,20 @@ def _apart(scope: Scope, schema: Schema) -> list[Source]:
 
 def _connected(scope: Scope) -> Iterator[Iterable[Source]]:
     for condition, _join in conjuncts(scope):
-        yield sources_in(condition, scope)
+        if not _always(condition):
+            yield sources_in(condition, scope)
     for source in scope.sources.values():
         if source.join is not None and (source.join.args.get("using") or source.join.method):
             yield scope.sources.values()
+
+
+def _always(condition: exp.Expr) -> bool:
+    """Tell whether one side of an OR names no column, such as ``OR 1 = 1``: then the condition connects nothing."""
+    if isinstance(condition, exp.Paren):
+        return _always(condition.this)
+    if isinstance(condition, exp.Or):
+        return any(side.find(exp.Column, exp.Query) is None or _always(side) for side in (condition.this, condition.expression))
+    return False
 
 
 def _pinned(scope: Scope, schema: Schema) -> Iterator[int]:

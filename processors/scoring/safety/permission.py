@@ -6,6 +6,7 @@ from dualgate.processors.scoring.analysis import Analysis
 from dualgate.processors.scoring.cache import Cache
 from dualgate.processors.scoring.safety.authorization import unauthorized
 from dualgate.processors.scoring.safety.findings import Finding
+from dualgate.processors.scoring.safety.relations import plain
 from dualgate.processors.scoring.sql.resolve import Resolved
 from dualgate.processors.scoring.sql.schema import Schema
 from dualgate.schemas.grants import Grant
@@ -27,7 +28,7 @@ class Permissions:
     ) -> Sequence[Finding]:
         """Return what a query reads that its caller may not."""
         values = _values(grant)
-        places = tuple(values.get(constant.strip("'"), -1) for constant in constants)
+        places = tuple(values.get(plain(constant), -1) for constant in constants)
         _, shape = self._shapes.of(id(grant), lambda: (grant, _shape(grant, values)))
         key = (id(analysis), shape, places)
         if self._clean.get(key) is not None:

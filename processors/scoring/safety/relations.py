@@ -25,6 +25,13 @@ class Edge:
     nulled: int | None
 
 
+def plain(constant: str) -> str:
+    """Return a constant as a grant would write it: without quotes, and a whole number without its decimals."""
+    text = constant.strip("'")
+    head, dot, tail = text.partition(".")
+    return head if dot and head.isdigit() and not tail.strip("0") else text
+
+
 class Relations:
     """The trusted equalities of one query under one caller's grant."""
 
@@ -45,12 +52,12 @@ class Relations:
 
     def filtered(self, node: exp.Expr, scope: Scope) -> int | None:
         """Return the source (by id) for which a condition is ``tenant column = the caller's value``."""
-        for one, other in _equal_sides(node):
+        for one, others in _equal_sides(node):
             ref = scope.refs.get(id(one))
             if ref is None or ref.source is None or ref.scope is not scope:
                 continue
             value = self._tenant_value(ref.source, ref.column)
-            if value is not None and self._is(other, value):
+            if value is not None and all(self._is(other, value) for other in others):
                 return id(ref.source)
         return None
 
@@ -176,7 +183,7 @@ class Relations:
             return False
         index = slot_index(node.name, self._constants)
         text = node.name if index is None else self._constants[index]
-        return text.strip("'") == str(value)
+        return plain(text) == str(value)
 
     def _trusted(self, a: Column | None, b: Column | None) -> bool:
         """Equal tenant columns, or a key and what refers to it, belong to one tenant; equal anything else proves nothing."""
@@ -215,9 +222,35 @@ def _names_fit(a: Column, b: Column) -> bool:
     return False
 
 
-def _equal_sides(node: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
+def _equal_sides(node: exp.Expr) -> Iterator[tuple[exp.Expr, Sequence[exp.Expr]]]:
+    """Yield what a condition says of an expression: that it is one of others."""
     if isinstance(node, exp.EQ | exp.Is | exp.NullSafeEQ):
-        yield node.this, node.expression
-        yield node.expression, node.this
-    elif isinstance(node, exp.In) and len(node.expressions) == 1:
-        yield node.this, node.expressions[0]
+        one, other = _bare(node.this), _bare(node.expression)
+        yield one, _members(other)
+        yield other, (one,)
+    elif isinstance(node, exp.In) and node.expressions:
+        yield _bare(node.this), node.expressions
+        if len(node.expressions) == 1:
+            yield _bare(node.expressions[0]), (node.this,)
+    elif isinstance(node, exp.Between):
+        yield _bare(node.this), (node.args["low"], node.args["high"])
+    elif isinstance(node, exp.Not) and isinstance(_bare(node.this), exp.NEQ | exp.NullSafeNEQ):
+        denied = _bare(node.this)
+        yield _bare(denied.this), (denied.expression,)
+        yield _bare(denied.expression), (denied.this,)
+
+
+def _members(node: exp.Expr) -> Sequence[exp.Expr]:
+    """Return the elements of ``ANY (ARRAY[…])``, else the expression alone."""
+    if isinstance(node, exp.Any):
+        array = _bare(node.this)
+        if isinstance(array, exp.Array) and array.expressions:
+            return list(array.expressions)
+    return (node,)
+
+
+def _bare(node: exp.Expr) -> exp.Expr:
+    """Return what stands in brackets; of ``(row).field`` the column that the resolver made of it."""
+    while isinstance(node, exp.Paren) or (isinstance(node, exp.Dot) and isinstance(node.this, exp.Paren)):
+        node = node.this
+    return node

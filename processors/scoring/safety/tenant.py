@@ -77,7 +77,7 @@ class _Prover:
         missing = [source for key, source in needy.items() if key not in own]
         group = self._together(scope, needy) if missing else frozenset(needy)
         inside = outer_own | own | (group if group == frozenset(needy) else frozenset())
-        for nested in scope.nested.values():
+        for nested in (*scope.nested.values(), *_laterals(scope)):
             inner = self.query(nested, inside)
             found.extend(inner.leaks)
             if inner.open_columns:
@@ -95,7 +95,7 @@ class _Prover:
         for source in scope.sources.values():
             if source.table is not None and self._grant.filter_of(source.table) is not None:
                 needy[id(source)] = source
-            elif source.body is not None:
+            elif source.body is not None and not isinstance(source.node, exp.Lateral):
                 standing = self.query(source.body, frozenset())
                 found.extend(standing.leaks)
                 if standing.open_columns:
@@ -239,6 +239,11 @@ def _spread(strong: set[int], weak: set[int], edges: Sequence[Edge], outer_own: 
                     solid.add(other)
                     changed = True
     return own
+
+
+def _laterals(scope: Scope) -> Iterator[Resolved]:
+    """Yield the queries of LATERAL sources, which see the sources before them as a correlated subquery does."""
+    return (s.body for s in scope.sources.values() if s.body is not None and isinstance(s.node, exp.Lateral))
 
 
 def _recurses(resolved: Resolved) -> bool:

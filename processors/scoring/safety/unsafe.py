@@ -8,6 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from dualgate.processors.scoring.safety.crossjoins import cross_joins
+from dualgate.processors.scoring.safety.endless import endless
 from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
 from dualgate.processors.scoring.sql.parsing import Parsed
 from dualgate.processors.scoring.sql.resolve import Resolved
@@ -20,12 +21,25 @@ _COMMAND_READS = frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC"})
 _FUNCTIONS = re.compile(
     r"load_extension|readfile|writefile|edit|fts3_tokenizer|sqlite_dbpage|dbstat|lsdir|fsdir"
     r"|pg_(read_|ls_|stat_file|sleep|terminate|cancel|reload|rotate|file_|logfile|advisory|try_advisory|current_logfile|switch_wal)\w*"
-    r"|lo_(import|export|get|put|create|unlink|from_bytea)\w*|dblink\w*|set_config|current_setting|query_to_xml\w*|table_to_xml\w*"
-    r"|database_to_xml\w*|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|benchmark|sleep|waitfor|openrowset|opendatasource|utl_\w+|dbms_\w+"
+    r"|lo_(import|export|get|put|create|unlink|from_bytea)\w*|dblink\w*|set_config|current_setting"
+    r"|(query|table|schema|database|cursor)_to_xml\w*|inet_(server|client)_\w+|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|benchmark|sleep|waitfor|openrowset|opendatasource|utl_\w+|dbms_\w+"
     r"|read_(csv|parquet|json|text|blob)\w*|sniff_csv|glob|getenv|shell|system|nextval|setval|txid_current|pg_notify",
     re.IGNORECASE,
 )
-_CATALOGUES = re.compile(r"sqlite_(master|schema|temp_master|temp_schema|sequence|stat\d)|pragma_\w+|pg_\w+", re.IGNORECASE)
+_NO_QUERY = re.compile(
+    r"\s*(insert|update|delete|merge|replace|create|alter|drop|truncate|grant|revoke|copy|call|do|execute|prepare|listen|notify"
+    r"|unlisten|lock|set|reset|discard|vacuum|analyze|reindex|cluster|attach|detach|pragma|begin|commit|rollback|savepoint|load|security|import|comment|refresh|reassign)\b",
+    re.IGNORECASE,
+)
+_CHANGES = re.compile(r"\b(insert|update|delete|merge|create|alter|drop|truncate|copy|execute|refresh)\b", re.IGNORECASE)
+_CALLED = re.compile(r"\b(\w+)\"?\s*\(")
+_GROWS = (exp.GenerateSeries, exp.ExplodingGenerateSeries, exp.Pad, exp.Repeat, exp.Space)
+_GROWING_NAMES = frozenset({"generate_series", "repeat", "randomblob", "zeroblob", "lpad", "rpad", "range"})
+"""Functions that yield as much as an argument says."""
+MAX_GROWTH = 10_000_000
+_CATALOGUES = re.compile(
+    r"sqlite_(master|schema|temp_master|temp_schema|sequence|stat\d|dbpage)|dbstat|pragma_\w+|pg_\w+", re.IGNORECASE
+)
 _CATALOGUE_SCHEMAS = frozenset({"information_schema", "pg_catalog", "mysql", "performance_schema", "sys"})
 
 
@@ -38,7 +52,17 @@ def unsafe(parsed: Parsed, resolved: Resolved | None, schema: Schema) -> Iterato
         yield from _below(statement)
     if resolved is not None:
         yield from cross_joins(resolved, schema)
-        yield from _endless(resolved)
+        yield from endless(resolved)
+
+
+def unsafe_words(text: str) -> Iterator[Finding]:
+    """Yield what is unsafe in a text that cannot be parsed, by the words that stand in it outside its text constants."""
+    first = _NO_QUERY.match(text)
+    if first:
+        yield Finding("unsafe_code", f"statement {first[1].upper()}", first[1])
+    for name in dict.fromkeys(match[1] for match in _CALLED.finditer(text)):
+        if _FUNCTIONS.fullmatch(name):
+            yield Finding("unsafe_code", f"calls {name.lower()}, a function of the system or of files", name)
 
 
 def is_catalogue(table: exp.Expr) -> bool:
@@ -53,6 +77,9 @@ def _statement(node: exp.Expr) -> Iterator[Finding]:
         return  # what is below tells
     if isinstance(node, exp.Describe) or (isinstance(node, exp.Command) and str(node.this).upper() in _COMMAND_READS):
         yield Finding(UNVERIFIABLE, f"{node.key} is no query")
+        change = _CHANGES.search(str(node.args.get("expression") or ""))
+        if change:  # EXPLAIN ANALYZE does what it explains
+            yield Finding("unsafe_code", f"explains {change[1].upper()}", change[1])
     else:
         words = str(node.this) if isinstance(node, exp.Command) else node.key
         yield Finding("unsafe_code", f"statement {words.upper()}", words)
@@ -100,6 +127,10 @@ def _function(node: exp.Func) -> Iterator[Finding]:
     name = node.name if isinstance(node, exp.Anonymous) else _system_name(kind)
     if name and _FUNCTIONS.fullmatch(name):
         yield Finding("unsafe_code", f"calls {name.lower()}, a function of the system or of files", name)
+    if isinstance(node, _GROWS) or (isinstance(node, exp.Anonymous) and node.name.lower() in _GROWING_NAMES):
+        for literal in node.find_all(exp.Literal):
+            if not literal.is_string and literal.name.isdigit() and int(literal.name) > MAX_GROWTH:
+                yield Finding("unsafe_code", f"yields {literal.name}, more than {MAX_GROWTH}", literal.name)
 
 
 @cache
@@ -118,16 +149,3 @@ def _table(node: exp.Table) -> Iterator[Finding]:
         yield Finding("unsafe_code", f"reads the system catalogue {node.name.lower()}", node.name)
     elif "/" in node.name or "\\" in node.name or re.search(r"\.(csv|parquet|json|txt|db|sqlite3?)$", node.name, re.IGNORECASE):
         yield Finding("unsafe_code", f"reads the file {node.name}", node.name)
-
-
-def _endless(resolved: Resolved) -> Iterator[Finding]:
-    """A recursive CTE ends by a condition in its recursive branch, by UNION without ALL, or by a LIMIT."""
-    for scope in resolved.scopes():
-        for source in scope.sources.values():
-            if source.body is None or not source.body.recursive or scope.select.args.get("where") is not None:
-                continue
-            whole = source.body.query
-            joined = any(s.join is not None and s.join.args.get("on") is not None for s in scope.sources.values())
-            bounded = whole.args.get("limit") is not None or whole.args.get("distinct") or joined
-            if not bounded and scope in source.body.branches:
-                yield Finding("unsafe_code", f"recursion without an end in {source.alias}", source.alias)

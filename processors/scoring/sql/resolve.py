@@ -12,6 +12,8 @@ from sqlglot import exp
 Tables = Mapping[str, tuple[str, ...]]
 """Columns of each table; all names in lower case."""
 
+WHOLE_ROW = "*"
+"""The column of a `Ref` that means every column of its source."""
 ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
 
 
@@ -114,14 +116,18 @@ def _scopes(query: Resolved, seen: set[int]) -> Iterator[Scope]:
             yield from _scopes(nested, seen)
 
 
-def resolve(query: exp.Expr, tables: Tables | None, quoted_may_be_text: bool = False) -> Resolved:
-    """Resolve the names of a query; tables None means that the schema is not known and no table is a problem."""
-    return _Resolver(tables, quoted_may_be_text).query(query, {}, None)
+def resolve(query: exp.Expr, tables: Tables | None, quoted_may_be_text: bool = False, rows_have_names: bool = False) -> Resolved:
+    """Resolve the names of a query; tables None means that the schema is not known and no table is a problem.
+
+    The dialect says whether a quoted name may be text, and whether a table's name stands for its whole row.
+    """
+    return _Resolver(tables, quoted_may_be_text, rows_have_names).query(query, {}, None)
 
 
 class _Resolver:
-    def __init__(self, tables: Tables | None, quoted_may_be_text: bool) -> None:
+    def __init__(self, tables: Tables | None, quoted_may_be_text: bool, rows_have_names: bool) -> None:
         self._tables = tables
+        self._rows_have_names = rows_have_names
         self._quoted_may_be_text = quoted_may_be_text
         self.problems: list[Problem] = []
 
@@ -230,6 +236,8 @@ class _Resolver:
                 self._using(node, scope)
             elif isinstance(node, exp.Query):
                 scope.nested[id(node)] = self.query(node, ctes, scope)
+            elif isinstance(node, exp.Dot) and self._field(node, scope):
+                continue
             elif isinstance(node, exp.Column):
                 self._column(node, scope)
             elif isinstance(node, exp.Expr):
@@ -250,6 +258,17 @@ class _Resolver:
         found = self._qualified(node, scope) if node.table else self._unqualified(node, scope)
         if found is not None:
             scope.refs[id(node)] = found
+
+    def _field(self, node: exp.Dot, scope: Scope) -> bool:
+        """Resolve ``(a).name``, a field of a whole row; False where it is something else."""
+        row, field_ = node.this.unnest() if isinstance(node.this, exp.Paren) else None, node.expression
+        if not (self._rows_have_names and isinstance(row, exp.Column) and not row.table and isinstance(field_, exp.Identifier)):
+            return False
+        found = _find_source(row.name.lower(), scope)
+        if found is None or not found[1].has(field_.name.lower()):
+            return False
+        scope.refs[id(row)] = Ref(*found, field_.name.lower())
+        return True
 
     def _qualified(self, node: exp.Column, scope: Scope) -> Ref | None:
         found = _find_source(node.table.lower(), scope)
@@ -274,6 +293,9 @@ class _Resolver:
             if output is not None:
                 return Ref(at, None, name, output)
             at = at.outer
+        row = _find_source(name, scope) if self._rows_have_names else None
+        if row is not None:
+            return Ref(*row, WHOLE_ROW)
         opaque = _opaque(scope)
         if opaque is not None:
             return Ref(*opaque, name)

@@ -24,6 +24,7 @@ def run(
     repetitions: Annotated[int, typer.Option("--repetitions", min=1, help="Streams an event in the full form.")] = 200,
     event: Annotated[list[str] | None, typer.Option("--event", help="Only this event; may be given more than once.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sample and of every stream.")] = 1,
+    page: Annotated[Path | None, typer.Option("--page", help="Write the tables into this page too, between its marks.")] = None,
     processes: Annotated[int | None, typer.Option("--processes", min=1, help="Processes; every core unless given.")] = None,
     json: Json = False,
 ) -> None:
@@ -55,7 +56,10 @@ def run(
         say(f"interrupted; what is finished is kept in {out}: the same command goes on from there")
         raise typer.Exit(1) from None
     (out / "evaluation.json").write_text(json_text(document), encoding="utf-8")
-    written = report.write(out, sections, document, _command(quick, repetitions, event, seed, log, config))
+    command = _command(quick, repetitions, event, seed, log, config)
+    written = report.write(out, sections, document, command)
+    if page is not None:
+        report.rewrite(page, sections, command)
     say(f"reports: {', '.join(str(file) for file in written)}")
     emit(document, json, lambda console: show(console, document))
 

@@ -54,7 +54,7 @@ def bars(strategies: Mapping[str, Any], measure: str, log: bool) -> str:
     for (name, values), colour in zip(chart_values(strategies, measure, events).items(), COLOURS, strict=False):
         heights = [None if value is None else value + (1 if log else 0) for value in values]
         figure.add_bar(x=[e.replace("_", " ") for e in events], y=heights, name=name.replace("_", " "), marker={"color": colour})
-    figure.update_yaxes(type="log" if log else "linear", tickformat=None if log else ".0%")
+    figure.update_yaxes(**({"type": "log"} if log else {"range": [0, 1.03], "tickformat": ".0%"}))
     figure.update_layout(barmode="group", height=420, legend={"orientation": "h", "y": 1.12})
     return _html(figure)
 

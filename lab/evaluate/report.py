@@ -48,3 +48,20 @@ def write(folder: Path, parts: Sequence[Section], document: Mapping[str, Any], c
     except OSError as error:
         raise ConfigError(f"report {folder}: {error.strerror or error}") from None
     return folder / MARKDOWN, folder / PAGE
+
+
+BEGIN, END = "<!-- made by dualgate evaluate -->", "<!-- end -->"
+
+
+def rewrite(page: Path, parts: Sequence[Section], command: str) -> None:
+    """Replace what stands between the marks of a page by these tables; ConfigError where it has none."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"page {page}: {error.strerror or error}") from None
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ConfigError(f"page {page} has no {BEGIN} … {END} to write between")
+    made = markdown(parts, f"Made by\n\n```console\n$ {command}\n```")
+    page.write_text(f"{before}{BEGIN}\n\n{made}\n{END}{after}", encoding="utf-8")

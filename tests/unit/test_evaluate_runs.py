@@ -14,7 +14,7 @@ from dualgate.cli.main import build
 from dualgate.lab.evaluate import evaluation, goals, runs
 from dualgate.lab.evaluate.events import EVENTS
 from dualgate.lab.evaluate.measures import fraction, mean, measured
-from dualgate.lab.evaluate.report import write
+from dualgate.lab.evaluate.report import BEGIN, END, rewrite, write
 from dualgate.lab.evaluate.runs import Piece, Setting, keep, kept, pieces, run_all, same_run, told
 from dualgate.lab.evaluate.strategies import Ended
 from dualgate.lab.evaluate.streams import Shape, Truth
@@ -140,15 +140,16 @@ def test_a_goal_fails_where_its_interval_excludes_it() -> None:
 
 
 def test_every_place_where_a_rival_is_better_is_named() -> None:
-    """A rival whose interval lies wholly on the better side is told of, one within the interval is not."""
+    """A rival whose whole interval is better is told of; who turns a good or equal challenger away sooner is not better."""
     strategies = {
-        goals.OURS: _strategies(false_rollback=fraction(30, 100), mirrored=mean([10.0, 11.0, 12.0])),
-        "quiet": _strategies(false_rollback=fraction(0, 100), mirrored=mean([10.0, 12.0, 13.0])),
+        goals.OURS: _strategies(false_rollback=fraction(30, 100), mirrored=mean([10.0]), days_to_stop=mean([9.0, 9.0])),
+        "quiet": _strategies(false_rollback=fraction(0, 100), mirrored=mean([0.0]), days_to_stop=mean([1.0, 1.0])),
     }
     rows = goals.rivals_better(strategies).tables[0].rows
     assert {(row[0], row[1], row[3]) for row in rows} == {
         ("false rollback", "equal", "quiet 0"), ("false rollback", "accuracy_improvement", "quiet 0"),
         ("false rollback", "combined", "quiet 0"),
+        ("days to stop", "combined", "quiet 1"),
     }  # fmt: skip
 
 
@@ -178,6 +179,22 @@ def test_the_reports_are_written_and_the_page_stands_alone(tmp_path: Path) -> No
     assert "<script>x" not in html
     assert 'src="http' not in html
     assert "Title &lt;b&gt;" in html
+
+
+def test_a_page_is_rewritten_between_its_marks(tmp_path: Path) -> None:
+    """The words around the marks stay; a page without marks is refused."""
+    page = tmp_path / "page.md"
+    page.write_text(f"# Mine\n\n{BEGIN}\nold\n{END}\n\nafter\n", encoding="utf-8")
+    rewrite(page, [Section("New", ["words"])], "dualgate evaluate --seed 1")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Mine\n")
+    assert text.endswith("\n\nafter\n")
+    assert "old" not in text
+    assert "## New" in text
+    assert "$ dualgate evaluate --seed 1" in text
+    page.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ConfigError, match="to write between"):
+        rewrite(page, [], "")
 
 
 def test_unknown_events_and_logs_without_a_file_are_refused(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`dualgate simulate`: operating characteristics of a migration file by Monte-Carlo."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,15 +27,23 @@ def simulate(
     runs: Annotated[int, typer.Option("--runs", help="Simulated migrations.")] = 400,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same runs, on any number of processes.")] = 1,
     pairs: Annotated[
-        int, typer.Option("--pairs", help="Sampled pairs that are there; a run without a decision is undecided.")
-    ] = 12_000,
+        int | None,
+        typer.Option(
+            "--pairs",
+            help="Sampled pairs that are there, else as many as it takes. Where they run out a run is undecided, or promoted "
+            "if the shadow phase had accepted.",
+        ),
+    ] = None,
+    pairs_per_hour: Annotated[
+        float | None, typer.Option("--pairs-per-hour", help="Sampled pairs an hour; with it the file's minimum durations bind.")
+    ] = None,
     processes: Annotated[int | None, typer.Option("--processes", help="Processes; else one a core.")] = None,
     json: Json = False,
 ) -> None:
-    """Simulate the calibrating and shadow phases many times, and tell how often each verdict comes and after how many pairs.
+    """Simulate the whole life of a migration many times, and tell how often each verdict comes and after how many pairs.
 
-    A promoted run is one that the gate lets go live. Laws of pairs (rates, bursts, drift, seasons, sessions, strata) are in
-    scenario files.
+    Calibrating, shadow, canary, rollout and tail by the rules and monitors of the gate; approvals are given at once. Laws of
+    pairs (rates, correlation, bursts, drift, season, sessions, strata) are in scenario files: docs/guide/scenarios.md.
 
     Example: `dualgate simulate --config migration.yaml --scenario design --runs 1000`
     """
@@ -47,16 +56,18 @@ def simulate(
             raise ConfigError(f"{name} {value}, accepted: at least 1")
     if seed < 0:
         raise ConfigError(f"--seed {seed}, accepted: at least 0")
+    if pairs_per_hour is not None and not 0 < pairs_per_hour < float("inf"):
+        raise ConfigError(f"--pairs-per-hour {pairs_per_hour}, accepted: above 0")
     spec = load_migration(config).spec
-    job = job_of(spec, load_scenario(scenario, spec, scenario_file), pairs)
-    outcomes = []
+    law = load_scenario(scenario, spec, scenario_file)
+    job, outcomes = job_of(spec, law, pairs, live=True, pairs_per_hour=pairs_per_hour), []
     with progress() as bar:
         task = bar.add_task(f"{spec.migration}: {scenario}", total=runs)
         for outcome in run_many(job, runs, seed, processes):
             outcomes.append(outcome)
             bar.advance(task)
-    policy = {"calibrating": job.policy.calibrating, "min_pairs": job.policy.min_pairs, "max_pairs": job.policy.max_pairs}
-    document = {"migration": spec.migration, "scenario": scenario, "seed": seed, "phases": policy, **summary(outcomes)}
+    plan = asdict(job.state.plan)
+    document = {"migration": spec.migration, "scenario": scenario, "seed": seed, "phases": plan, **summary(outcomes)}
     emit(document, json, lambda console: _show(console, document))
 
 
@@ -67,19 +78,21 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         f"pairs, then {phases['min_pairs']} to {phases['max_pairs']} counted ones"
     )
     rows = [
-        (name, f"{v['fraction']:.3f}", f"{v['low']:.3f} to {v['high']:.3f}", *_pairs(document, name))
+        (name.replace("_", " "), *_fraction(v), *_numbers(document["pairs_by_verdict"].get(name, {})))
         for name, v in document["verdicts"].items()
+        if v["n"] or name != "aborted"
     ]
     rows.append(("all", "", "", *_numbers(document["pairs"])))
+    accepted = document["accepted"]
+    rows.append(("accepted in shadow", *_fraction(accepted), *_numbers(document["pairs_to_acceptance"] or {})))
     console.print(table(("verdict", "fraction", "95 % interval", "pairs: mean", "median", "90 % quantile"), rows))
-    reasons = (f"{reason} {v['fraction']:.3f}" for reason, v in document["reasons"].items())
+    reasons = (f"{reason} ({v['fraction']:.3f})" for reason, v in document["reasons"].items())
     console.print("reasons: " + ", ".join(reasons))
 
 
-def _pairs(document: dict[str, Any], verdict: str) -> tuple[str, ...]:
-    found = document["pairs_by_verdict"].get(verdict)
-    return _numbers(found) if found else ("-", "-", "-")
+def _fraction(found: dict[str, float]) -> tuple[str, str]:
+    return f"{found['fraction']:.3f}", f"{found['low']:.3f} to {found['high']:.3f}"
 
 
 def _numbers(pairs: dict[str, float]) -> tuple[str, ...]:
-    return tuple(f"{pairs[name]:,.0f}" for name in ("mean", "median", "q90"))
+    return tuple(f"{pairs[name]:,.0f}" if pairs else "-" for name in ("mean", "median", "q90"))

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.state import Plan, parsed
-from dualgate.gate.stats import DimensionSpec, calibration_pairs, horizon
+from dualgate.gate.stats import DimensionSpec, Horizon, calibration_pairs, horizon
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
 
@@ -39,15 +39,22 @@ def plan_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Plan:
     calibrating, shadow = spec.phases.calibrating.pairs, spec.phases.shadow
     least, most = shadow.min_pairs, shadow.max_pairs
     if least == "auto" or most == "auto":
-        planned = _horizon(specs, spec.errors.promote, spec.errors.miss)
-        least = planned[0] if least == "auto" else least
-        most = planned[1] if most == "auto" else most
+        planned = horizon_of(spec, specs)
+        least = planned.min_pairs if least == "auto" else least
+        most = planned.max_pairs if most == "auto" else most
     if least > most:
         raise ConfigError(f"phases.shadow: min_pairs={least} is above max_pairs={most}")
     return Plan(calibration_pairs() if calibrating == "auto" else calibrating, int(least), int(most))
 
 
+def horizon_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Horizon:
+    """Return what power and effect size ask for; ConfigError where a design is too close to its null to be planned."""
+    try:
+        return _horizon(specs, spec.errors.promote, spec.errors.miss)
+    except ValueError as error:
+        raise ConfigError(f"migration {spec.migration}: {error}") from None
+
+
 @lru_cache(maxsize=16)
-def _horizon(specs: tuple[DimensionSpec, ...], alpha: float, beta: float) -> tuple[int, int]:
-    found = horizon(specs, alpha, beta, eligible={"semantic": BOTH_CORRECT})
-    return found.min_pairs, found.max_pairs
+def _horizon(specs: tuple[DimensionSpec, ...], alpha: float, beta: float) -> Horizon:
+    return horizon(specs, alpha, beta, eligible={"semantic": BOTH_CORRECT})

@@ -218,7 +218,7 @@ def _judged(state: MigrationState, rule: str) -> MigrationState:
     if rule == "accepted":
         verdicts |= dict.fromkeys(state.on, "accepted")
     if rule in ("alarm", "spent"):
-        verdicts |= dict.fromkeys((name for name, path in paths.watch.items() if path[0]), "worse")
+        verdicts |= dict.fromkeys((name for name in state.on if name in paths.watch and paths.watch[name][0]), "worse")
     for i, spec in enumerate(state.specs):
         if rule == "worse" and spec.worse is not None and _alarming(paths, i):
             verdicts[spec.dimension] = "worse"

@@ -1,4 +1,4 @@
-"""The live watch: CUSUM and e-SR on each dimension's paired difference, from the canary on.
+"""The live watch: CUSUM and e-SR on each dimension's paired difference and on their composite, from the canary on.
 
 The degradation processes of the start have to undo all the good evidence before them, so a challenger that turns worse once it
 serves users is found late. A monitor starts anew by itself. What a monitor is planned from stands in monitor_plans.
@@ -13,12 +13,10 @@ import numpy as np
 from dualgate.gate.observations import Rows
 from dualgate.gate.state import MigrationState, Monitored
 from dualgate.gate.stats import DimensionSpec
+from dualgate.gate.stats.composite import composite_codes
 from dualgate.gate.stats.fixed_point import MICRO, log_micro
-from dualgate.gate.stats.monitor import (
-    MonitorTrace,
-    reset_monitor,
-    update_monitor_many,
-)
+from dualgate.gate.stats.lattice import FloatArray, IntArray
+from dualgate.gate.stats.monitor import MonitorSpec, MonitorTrace, reset_monitor, update_monitor_many
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.stats.shiryaev_roberts import log_esr
 
@@ -36,10 +34,19 @@ def advanced(monitors: Monitors, specs: Sequence[DimensionSpec], rows: Rows) -> 
 
 
 def _moved(name: str, monitors: Monitors, specs: Sequence[DimensionSpec], rows: Rows) -> tuple[Monitored, MonitorTrace]:
-    block = next(b for s, b in zip(specs, rows.blocks, strict=True) if s.name == name)
     spec, held = monitors[name]
-    state, trace = update_monitor_many(spec, held, block.worse, block.thousandths / 1000)
+    state, trace = update_monitor_many(spec, held, *signal(name, spec, specs, rows))
     return (spec, state), trace
+
+
+def signal(name: str, spec: MonitorSpec, specs: Sequence[DimensionSpec], rows: Rows) -> tuple[IntArray, FloatArray]:
+    """Return what a monitor reads of these units: positions on its lattice, and with what probability each was sampled."""
+    blocks = {s.name: b for s, b in zip(specs, rows.blocks, strict=True)}
+    if not spec.weights:
+        return blocks[name].worse, blocks[name].thousandths / 1000
+    weights, lattices = dict(spec.weights), {s.name: s.worse.lattice for s in specs if s.worse}
+    codes = composite_codes(weights, lattices, {part: blocks[part].worse for part in weights})
+    return codes, rows.thousandths / 1000
 
 
 def now(monitors: Monitors) -> dict[str, BoolArray]:
@@ -56,7 +63,7 @@ def stepped(state: MigrationState, to_phase: str) -> Monitors:
     for name, (spec, held) in state.monitors.items():
         limit = state.limits.get(name, {}).get(to_phase, spec.cusum.limit)
         there = replace(spec, cusum=replace(spec.cusum, limit=limit))
-        made[name] = (there, reset_monitor(there, held, reset))
+        made[name] = (there, reset_monitor(there, held, "carry" if spec.weights else reset))
     return made
 
 

@@ -27,8 +27,10 @@ from dualgate.gate.stats.composite import (
     COMPOSITE,
     average_alarms,
     composite_codes,
+    composite_law,
     composite_weights,
     plan_composite,
+    plan_composite_law,
 )
 from dualgate.gate.stats.conformal import (
     CONFORMAL,
@@ -169,6 +171,7 @@ __all__ = [
     "close_round",
     "closed_e_mean",
     "composite_codes",
+    "composite_law",
     "composite_weights",
     "correctness_spec",
     "current_p_value",
@@ -210,6 +213,7 @@ __all__ = [
     "p_value_worse",
     "phase_arl",
     "plan_composite",
+    "plan_composite_law",
     "plan_monitor",
     "plan_paired_monitor",
     "plan_score_monitor",

@@ -12,13 +12,14 @@ from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import fftconvolve
 
 from dualgate.gate.stats.bets import gro_bet, recorded
 from dualgate.gate.stats.chart import CusumSpec, chart_unit, check_codes
-from dualgate.gate.stats.cusum import brook_evans_threshold, phase_arl, reference_fraction
+from dualgate.gate.stats.cusum import brook_evans_threshold, phase_arl, reference_fraction, siegmund_threshold
 from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray, Lattice, exact, lattice
 from dualgate.gate.stats.laws import tilt
-from dualgate.gate.stats.monitor import MonitorSpec
+from dualgate.gate.stats.monitor import SCREEN, MonitorSpec
 from dualgate.gate.stats.monitor_plan import alarm_level, mixture_bets
 from dualgate.gate.stats.process import bet_limit
 from dualgate.gate.stats.shiryaev_roberts import EsrSpec
@@ -75,6 +76,23 @@ def _hundredths(values: Lattice, codes: IntArray) -> IntArray:
     return result
 
 
+def composite_law(weights: Mapping[str, int], lattices: Mapping[str, Lattice], laws: Mapping[str, FloatArray]) -> FloatArray:
+    """Return the law of the composite signal on COMPOSITE where dimensions are independent, from each one's law.
+
+    How they hang together is not in their histograms; the chart that is planned from this is nominal, e-SR holds for any law.
+    """
+    total = np.array([1.0])
+    low = COMPOSITE.size // 2
+    for name, weight in weights.items():
+        steps = weight * _hundredths(lattices[name], np.arange(lattices[name].size))
+        stretched = np.zeros(int(steps.max() - steps.min()) + 1)
+        np.add.at(stretched, steps - steps.min(), laws[name])
+        total, low = fftconvolve(total, stretched), low + int(steps.min())
+    law = np.zeros(COMPOSITE.size)
+    law[low : low + total.size] = np.maximum(total, 0.0)
+    return np.asarray(law / law.sum())
+
+
 def plan_composite(
     weights: Mapping[str, int],
     worse_by: Mapping[str, float],
@@ -84,33 +102,50 @@ def plan_composite(
     p_cusum: float,
     p_esr: float,
 ) -> MonitorSpec:
-    """Return the composite monitor from composite positions observed in calibration.
-
-    The null is the weighted sum of the tolerated losses, the shift to be found half of all shifts together. The chart's
-    threshold is Brook and Evans' on the observed law, tilted to the null's mean.
-    """
-    null = math.fsum(weights[d] / _HUNDRED * worse_by[d] for d in weights)
-    shift = math.fsum(weights[d] / _HUNDRED * shifts[d] for d in weights) / 2.0
-    values, law = _observed(calibration)
-    boundary, worse = tilt(values, law, -null), tilt(values, law, -null - shift)
-    reference = reference_fraction(null, shift / 2.0)
-    h = brook_evans_threshold(
-        [float(-v) for v in values], [float(p) for p in boundary], float(reference), phase_arl(n_observations, p_cusum)
-    )
-    limit = math.ceil(h * chart_unit(COMPOSITE, reference))
-    bets = mixture_bets(gro_bet(np.append(-values, -1.0), np.append(worse, 0.0), null), bet_limit(COMPOSITE, -null, -1))
-    esr = EsrSpec(COMPOSITE, -null, -1, tuple(recorded(b) for b in bets), alarm_level(n_observations, p_esr))
-    return MonitorSpec(CusumSpec(COMPOSITE, reference, -1, limit), esr)
-
-
-def _observed(calibration: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the distinct observed values and their frequencies, one more observation at each end of the scale."""
+    """Return the composite monitor from composite positions observed in calibration, and one more at each end of the scale."""
     codes = check_codes(COMPOSITE, calibration)
     codes = codes[codes != MISSING]
     if not codes.size:
         raise ValueError("calibration holds no observation of the composite signal")
-    distinct, counts = np.unique(np.concatenate((codes, [0, COMPOSITE.size - 1])), return_counts=True)
-    return COMPOSITE.values[distinct], counts / counts.sum()
+    counts = np.bincount(np.concatenate((codes, [0, COMPOSITE.size - 1])), minlength=COMPOSITE.size)
+    return plan_composite_law(weights, worse_by, shifts, counts / counts.sum(), n_observations, p_cusum, p_esr)
+
+
+def plan_composite_law(
+    weights: Mapping[str, int],
+    worse_by: Mapping[str, float],
+    shifts: Mapping[str, float],
+    law: FloatArray,
+    n_observations: int,
+    p_cusum: float,
+    p_esr: float,
+    *,
+    screen: bool = False,
+) -> MonitorSpec:
+    """Return the composite monitor from the law of the composite signal, shape (COMPOSITE.size,).
+
+    The null is the weighted sum of the tolerated losses, the shift to be found half of all shifts together. The chart's
+    threshold is Brook and Evans' on that law, tilted to the null's mean; screen: as in `plan_monitor`.
+    """
+    null = math.fsum(weights[d] / _HUNDRED * worse_by[d] for d in weights)
+    shift = math.fsum(weights[d] / _HUNDRED * shifts[d] for d in weights) / 2.0
+    support = law > 1e-12
+    support[[0, -1]] = True  # the signal may go further than it was seen to go
+    values, mass = COMPOSITE.values[support], np.maximum(law[support], 1e-9)
+    boundary, worse = tilt(values, mass / mass.sum(), -null), tilt(values, mass / mass.sum(), -null - shift)
+    reference = reference_fraction(null, shift / 2.0)
+    h = _threshold(-values, boundary, float(reference), phase_arl(n_observations, p_cusum), screen)
+    limit = max(1, math.ceil(h * chart_unit(COMPOSITE, reference)))
+    bets = mixture_bets(gro_bet(-values, worse, null), bet_limit(COMPOSITE, -null, -1))
+    esr = EsrSpec(COMPOSITE, -null, -1, tuple(recorded(b) for b in bets), alarm_level(n_observations, p_esr))
+    return MonitorSpec(CusumSpec(COMPOSITE, reference, -1, limit), esr, tuple(weights.items()))
+
+
+def _threshold(values: FloatArray, law: FloatArray, reference: float, target_arl: float, screen: bool) -> float:
+    if not screen:
+        return brook_evans_threshold(values.tolist(), law.tolist(), reference, target_arl)
+    drift = float(law @ values) - reference
+    return SCREEN * siegmund_threshold(drift, math.sqrt(float(law @ (values - law @ values) ** 2)), target_arl)
 
 
 def average_alarms(specs: Sequence[EsrSpec], totals: Sequence[IntArray], level: int) -> npt.NDArray[np.bool_]:

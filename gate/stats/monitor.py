@@ -6,6 +6,7 @@ arms is no alarm. The null is "worse by no more than worse_by on average"; a mon
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from dualgate.gate.stats.bets import gro_bet, recorded
 from dualgate.gate.stats.chart import CusumSpec, CusumState, Reset, chart_unit, reset_chart, update_chart, update_chart_many
-from dualgate.gate.stats.cusum import phase_arl, reference_fraction, threshold_for_arl
+from dualgate.gate.stats.cusum import brook_evans_threshold, phase_arl, reference_fraction, siegmund_threshold, threshold_for_arl
 from dualgate.gate.stats.lattice import TERNARY, FloatArray, IntArray, Lattice, exact
 from dualgate.gate.stats.laws import ternary, tilt
 from dualgate.gate.stats.monitor_plan import alarm_level, mixture_bets
@@ -24,14 +25,21 @@ from dualgate.gate.stats.run_length import step_law
 from dualgate.gate.stats.shiryaev_roberts import EsrSpec, EsrState, start_esr, update_esr, update_esr_many
 
 VERSION = 1
+_EXACT_VALUES, _CELLS = 3, 600
+SCREEN = 0.8
+"""The part of Siegmund's threshold that a screen takes: below the exact one, which is higher where bad events are rare."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorSpec:
-    """The two charts of one signal; both read the same lattice positions."""
+    """The two charts of one signal; both read the same lattice positions.
+
+    weights: of the composite signal, (dimension, hundredths) each; none where the signal is one dimension's.
+    """
 
     cusum: CusumSpec
     esr: EsrSpec
+    weights: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.cusum.lattice != self.esr.lattice or self.cusum.direction != self.esr.direction:
@@ -39,14 +47,16 @@ class MonitorSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the monitor as JSON values."""
-        return {"version": VERSION, "cusum": self.cusum.to_json(), "esr": self.esr.to_json()}
+        charts = {"cusum": self.cusum.to_json(), "esr": self.esr.to_json()}
+        return {"version": VERSION, **charts, "weights": [list(weight) for weight in self.weights]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> MonitorSpec:
         """Return the monitor that to_json wrote. ValueError on another version."""
         if data.get("version") != VERSION:
             raise ValueError(f"monitor version {data.get('version')!r}, accepted: {VERSION}")
-        return cls(CusumSpec.from_json(data["cusum"]), EsrSpec.from_json(data["esr"]))
+        weights = tuple((name, hundredths) for name, hundredths in data["weights"])
+        return cls(CusumSpec.from_json(data["cusum"]), EsrSpec.from_json(data["esr"]), weights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +150,12 @@ def plan_monitor(
     n_observations: int,
     p_cusum: float,
     p_esr: float,
+    *,
+    screen: bool = False,
 ) -> MonitorSpec:
     """Return the monitor for a boundary law with mean -worse_by and a law to be found fast, both on `lattice`.
 
-    The chart's reference is halfway between the two means (k = shift / 2), on a grid that keeps its ARL exact.
+    The chart's reference is halfway between the two means (k = shift / 2); screen: see `chart_limit`.
     """
     if not (worse_by >= 0.0 and float(worse_law @ lattice.values) < -worse_by):
         raise ValueError(
@@ -151,13 +163,27 @@ def plan_monitor(
         )
     slack = (-float(worse_law @ lattice.values) - worse_by) / 2.0
     reference = _reference(lattice, worse_by, slack)
-    unit = chart_unit(lattice, reference)
-    law = step_law([float(-v) for v in lattice.values[::-1]], [float(p) for p in null_law[::-1]], reference, unit)
-    limit = threshold_for_arl(law, phase_arl(n_observations, p_cusum), unit, reference).limit
+    limit = chart_limit(lattice, null_law, reference, phase_arl(n_observations, p_cusum), screen=screen)
     best = recorded(gro_bet(-lattice.values, worse_law, worse_by))
     bets = mixture_bets(best, bet_limit(lattice, -worse_by, -1))
     esr = EsrSpec(lattice, -worse_by, -1, tuple(recorded(b) for b in bets), alarm_level(n_observations, p_esr))
     return MonitorSpec(CusumSpec(lattice, reference, -1, limit), esr)
+
+
+def chart_limit(lattice: Lattice, null_law: FloatArray, reference: Fraction, target_arl: float, *, screen: bool = False) -> int:
+    """Return the chart's limit, in its units, at which its ARL from 0 under the boundary law is target_arl.
+
+    Exact for two or three values; Brook and Evans' for a finer lattice (a little high at any number of cells: fewer alarms than
+    asked for). screen: a part of Siegmund's instead. Where that is not reached there is no alarm, and it takes no time.
+    """
+    unit = chart_unit(lattice, reference)
+    badness, mass = [float(-v) for v in lattice.values[::-1]], [float(p) for p in null_law[::-1]]
+    if screen:
+        law = step_law(badness, mass, reference, unit)
+        return max(1, int(SCREEN * siegmund_threshold(law.mean, law.standard_deviation, target_arl)))
+    if lattice.size <= _EXACT_VALUES:
+        return threshold_for_arl(step_law(badness, mass, reference, unit), target_arl, unit, reference).limit
+    return math.ceil(brook_evans_threshold(badness, mass, float(reference), target_arl) * unit)
 
 
 def _reference(lattice: Lattice, mean: float, slack: float) -> Fraction:

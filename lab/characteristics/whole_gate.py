@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dualgate.lab.characteristics.rows import Row, fraction_row
+from dualgate.lab.simulate.life import Outcome
 from dualgate.lab.simulate.runs import job_of, run_many
 from dualgate.lab.simulate.scenario import Binary, Scenario, built_in
-from dualgate.lab.simulate.shadow import Outcome
 from dualgate.schemas.migration import MigrationSpec
 
 STATED_RUNS = 400

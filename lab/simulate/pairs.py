@@ -83,6 +83,17 @@ def _codes(spec: DimensionSpec, batch: Outcomes) -> tuple[Ints, Ints]:
     raise ValueError(f"{spec.name}: measure {spec.measure!r} cannot be simulated, accepted: difference, exceedance, level, rate")
 
 
+def incumbent_codes(specs: tuple[DimensionSpec, ...], batch: Outcomes) -> dict[str, Ints]:
+    """Return what the incumbent's own answers observe of each level and ceiling; its classes of violations have no law here."""
+    both = (batch.correct[0] == 1) & (batch.correct[1] == 1)
+    own = {
+        ("latency", "exceedance"): 1 - batch.slow[1],
+        ("semantic", "level"): np.where(both, batch.score[1], MISSING),
+        ("safety", "rate"): 1 - batch.violation[1],
+    }
+    return {s.name: own[s.name, s.measure] for s in specs if (s.name, s.measure) in own}
+
+
 def _latent(scenario: Scenario, rng: np.random.Generator, n: int) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return latent normals of shape (2 arms, 4 dimensions, n), and which entries begin a session."""
     z = rng.standard_normal((2, 4, n), dtype=np.float32)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from dualgate.gate import phases
+from dualgate.gate.admission import horizon_of
 from dualgate.gate.budget import HUNDRED, budgets
+from dualgate.gate.hypotheses import sampling_of
 from dualgate.gate.monitor_plans import unwatchable
 from dualgate.gate.stats import (
     DimensionSpec,
@@ -19,8 +21,8 @@ from dualgate.gate.stats import (
 from dualgate.gate.stats.cost import best_observations, chernoff_exponent, fixed_window_share
 from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.laws import ternary
-from dualgate.lab.simulate.runs import Job, planned, summary
-from dualgate.lab.simulate.shadow import Outcome
+from dualgate.lab.simulate.life import Outcome
+from dualgate.lab.simulate.runs import Job, summary
 from dualgate.schemas.migration import MigrationSpec
 
 
@@ -28,25 +30,25 @@ def plan_document(
     spec: MigrationSpec, job: Job, queries_per_hour: float | None, simulated: dict[str, list[Outcome]]
 ) -> dict[str, Any]:
     """Return expected pairs, time, cost and thresholds of a migration, and its chance to promote by simulation."""
-    horizon = planned(spec, job.specs)
+    specs, plan = job.state.specs, job.state.plan
     expected = summary(simulated["design"])["pairs"]
-    total = job.policy.calibrating + horizon.max_pairs
+    total = plan.calibrating + plan.max_pairs
     return {
         "migration": spec.migration,
         "pairs": {
-            "calibrating": job.policy.calibrating,
-            "min_pairs": job.policy.min_pairs,
-            "max_pairs": job.policy.max_pairs,
+            "calibrating": plan.calibrating,
+            "min_pairs": plan.min_pairs,
+            "max_pairs": plan.max_pairs,
             "expected": expected,
         },
-        "hypotheses": [_hypothesis(s, p) for s, p in zip(job.specs, horizon.hypotheses, strict=True)],
-        "thresholds": thresholds(spec, job.specs),
-        "promote": {name: summary(outcomes)["verdicts"]["promoted"] for name, outcomes in simulated.items()},
-        "time_hours": _hours(spec, job, queries_per_hour, expected["median"], total),
+        "hypotheses": [_hypothesis(s, p) for s, p in zip(specs, horizon_of(spec, specs).hypotheses, strict=True)],
+        "thresholds": thresholds(spec, specs),
+        "promote": {name: summary(outcomes)["accepted"] for name, outcomes in simulated.items()},
+        "time_hours": _hours(spec, queries_per_hour, expected["median"], total),
         "cost": _cost(spec, expected["mean"], total),
-        "live": live_phases(spec, job.specs),
-        "unwatched": {s.name: why for s in job.specs if s.name == s.dimension and (why := unwatchable(s))},
-        "suggested_shadow_share": _share(spec, job, queries_per_hour),
+        "live": live_phases(spec, specs),
+        "unwatched": {s.name: why for s in specs if s.name == s.dimension and (why := unwatchable(s))},
+        "suggested_shadow_share": _share(spec, specs, queries_per_hour),
     }
 
 
@@ -93,12 +95,12 @@ def live_phases(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> list[d
     ]
 
 
-def _hours(spec: MigrationSpec, job: Job, rate: float | None, median: float, total: int) -> dict[str, float] | None:
+def _hours(spec: MigrationSpec, rate: float | None, median: float, total: int) -> dict[str, float] | None:
     """Return the hours that the pairs take at a rate of queries, at least the shadow phase's minimum duration."""
     if rate is None:
         return None
     least = spec.phases.shadow.min_duration_ms / 3_600_000
-    sampled = rate * job.policy.sampling.mean
+    sampled = rate * sampling_of(spec).mean
     return {"median": max(least, median / sampled), "at_most": max(least, total / sampled)}
 
 
@@ -106,12 +108,12 @@ def _cost(spec: MigrationSpec, mean: float, total: int) -> dict[str, Any]:
     return {"currency": spec.cost.currency, "expected": mean * spec.cost.per_query, "at_most": total * spec.cost.per_query}
 
 
-def _share(spec: MigrationSpec, job: Job, rate: float | None) -> float | None:
+def _share(spec: MigrationSpec, specs: tuple[DimensionSpec, ...], rate: float | None) -> float | None:
     """Return the share of queries worth mirroring over the minimum duration (cost form A), for a loss of correctness.
 
     The regression that it is worth finding is as large as the design's gain; None without a rate, a price or correctness.
     """
-    found = next((s for s in job.specs if s.dimension == "correctness"), None)
+    found = next((s for s in specs if s.dimension == "correctness"), None)
     if rate is None or found is None or found.worse is None or not spec.cost.per_query or not spec.cost.regression_impact:
         return None
     discordance, boundary = found.law[0] + found.law[2], found.worse.null

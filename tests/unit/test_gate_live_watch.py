@@ -1,5 +1,7 @@
 """The live phases: what the monitors find, what silence holds, and how the challenger comes back."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
@@ -39,11 +41,24 @@ def test_an_outage_of_both_arms_is_no_alarm() -> None:
 
 
 def test_equal_answers_walk_on_under_the_watch_of_every_dimension() -> None:
-    """Each dimension with a paired difference has a monitor from the canary on, and none alarms while the arms agree."""
+    """Each dimension with a paired difference has a monitor from the canary on, and the composite; none alarms without a loss."""
     ledger = live()
-    assert set(ledger.state_.monitors) == {"correctness", "latency", "semantic", "safety"}
+    assert set(ledger.state_.monitors) == {"correctness", "latency", "semantic", "safety", "composite"}
     ledger.walk("COMPLETED", (constant(20) for _ in range(30)))
     assert ledger.phases[-1] == "COMPLETED"
+
+
+def test_losses_in_several_dimensions_alarm_the_composite() -> None:
+    """The weighted sum of the differences is watched too; its alarm alone rolls back, and names no dimension worse."""
+    ledger = live().copy()
+    spec, held = ledger.state_.monitors["composite"]
+    assert sum(weight for _, weight in spec.weights) == 100
+    eager = replace(spec, cusum=replace(spec.cusum, limit=1))
+    ledger.state = replace(ledger.state_, monitors={**ledger.state_.monitors, "composite": (eager, held)})
+    ledger.pairs(constant(1, correctness=(1.0, 0.0, "scored"), latency=(0.0, 1.0, "scored")))
+    decision = next(d for d in ledger.decisions if d.to_phase == "ROLLED_BACK")
+    assert "composite: CUSUM" in decision.reason
+    assert "worse" not in {told.status for told in decision.dimensions.values()}
 
 
 def test_monitors_share_the_rollback_budget() -> None:

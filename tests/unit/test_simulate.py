@@ -9,11 +9,10 @@ from pydantic import ValidationError
 
 from dualgate.cli.main import main
 from dualgate.gate.hypotheses import hypotheses
-from dualgate.gate.stats import Block
-from dualgate.lab.simulate.pairs import blocks, draw
-from dualgate.lab.simulate.runs import job_of, run_many, summary
-from dualgate.lab.simulate.scenario import Binary, Scenario, built_in, load_scenario
-from dualgate.lab.simulate.shadow import Outcome, ShadowPolicy, run_shadow
+from dualgate.lab.simulate.life import Life, Outcome
+from dualgate.lab.simulate.pairs import Outcomes, blocks, draw
+from dualgate.lab.simulate.runs import Job, job_of, run_many, summary
+from dualgate.lab.simulate.scenario import Binary, Drift, Scenario, built_in, load_scenario
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
 
@@ -24,7 +23,12 @@ migration: sql-agent-v7
 incumbent: sql-agent:v6
 challenger: sql-agent:v7
 dimensions: {latency: off, semantic: off, safety: off, correctness: {null: 0.0, design: 0.1}}
-phases: {calibrating: {pairs: 50}, shadow: {min_pairs: 50, max_pairs: 500}}
+phases:
+  calibrating: {pairs: 50}
+  shadow: {min_pairs: 50, max_pairs: 500}
+  canary: {observations: 50}
+  rollout: {observations: 50}
+  tail: {observations: 50}
 """
 
 
@@ -85,22 +89,82 @@ def test_semantics_is_observed_where_both_are_correct() -> None:
     assert (encoded["safety.authorization"].accept >= 0).all()
 
 
-def test_the_decision_does_not_depend_on_blocks() -> None:
+QUICK = {
+    "calibrating": {"pairs": 30},
+    "shadow": {"min_pairs": 40, "max_pairs": 3000},
+    "canary": {"observations": 300},
+    "rollout": {"steps": [0.5], "observations": 300},
+    "tail": {"observations": 400},
+}
+
+
+def _job(scenario: Scenario, *, live: bool = True, pairs_per_hour: float | None = None) -> Job:
+    spec = _spec(dimensions={**ONE, "correctness": {"design": 0.1}}, phases=QUICK)
+    return job_of(spec, scenario, None, live=live, pairs_per_hour=pairs_per_hour)
+
+
+def _gain(gain: float, **more: object) -> Scenario:
+    return Scenario.model_validate(
+        {"correctness": {"incumbent": 0.8, "challenger": 0.8 + gain, "discordance": max(0.2, gain)}, **more}
+    )
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.0, -0.1])
+def test_the_decision_does_not_depend_on_blocks(gain: float) -> None:
     """The same pairs decide at the same pair, whether they come in blocks of 7, 100 or 5,000."""
-    spec = _spec(dimensions={**ONE, "correctness": {"design": 0.1}})
-    specs = hypotheses(spec)
-    policy = ShadowPolicy(0.05, 0.1, 0.04, calibrating=30, min_pairs=40, max_pairs=3000)
-    for gain in (0.1, 0.0, -0.1):
-        law = Binary(incumbent=0.8, challenger=0.8 + gain, discordance=0.2)
-        whole = blocks(specs, next(draw(Scenario(correctness=law), ALL, "query", np.random.default_rng(9), 5000)))
-        found = {size: run_shadow(specs, policy, _cut(whole, size), 5000) for size in (7, 100, 5000)}
-        assert found[7] == found[100] == found[5000]
-        assert found[7].verdict == ("promoted" if gain > 0 else "rejected")
+    whole = next(draw(_gain(gain), ALL, "query", np.random.default_rng(9), 5000))
+    job = _job(_gain(gain))
+    found = {size: Life(job.state, job.pair_ms, live=True).run(_cut(whole, size), 5000) for size in (7, 100, 5000)}
+    assert found[7] == found[100] == found[5000]
+    assert found[7].verdict == ("completed" if gain > 0 else "rejected")
 
 
-def _cut(whole: list[Block], size: int):  # type: ignore[no-untyped-def]
-    for start in range(0, len(whole[0]), size):
-        yield [b.part(start, start + size) for b in whole]
+def _cut(whole: Outcomes, size: int):  # type: ignore[no-untyped-def]
+    for start in range(0, len(whole), size):
+        here = slice(start, start + size)
+        pairs = {name: tuple(arm[here] for arm in getattr(whole, name)) for name in ("correct", "slow", "score", "violation")}
+        yield Outcomes(**pairs, classes={k: v[here] for k, v in whole.classes.items()}, thousandths=whole.thousandths[here])
+
+
+def test_a_good_challenger_walks_every_phase() -> None:
+    """From acceptance to the end a run takes exactly the observations that the live phases ask for."""
+    outcomes = list(run_many(_job(_gain(0.15)), 6, 2, 1))
+    assert {o.verdict for o in outcomes} == {"completed"}
+    assert {o.pairs - (o.accepted or 0) for o in outcomes} == {300 + 300 + 400}
+
+
+def test_a_challenger_that_turns_worse_in_production_is_rolled_back() -> None:
+    """A drift that begins after acceptance ends in ROLLED_BACK by a monitor, and the pairs tell when."""
+    job = _job(_gain(0.15, drift={"by": -0.35, "after": 600}))
+    outcomes = list(run_many(job, 6, 3, 1))
+    assert {o.verdict for o in outcomes} == {"rolled_back"}
+    assert all(o.reason.startswith("alarm in ") and o.accepted and o.accepted < 600 < o.pairs for o in outcomes)
+
+
+def test_shadow_alone_ends_with_the_acceptance() -> None:
+    """Without the live phases a run that is accepted is promoted at that pair: what `plan` asks for."""
+    shadow, whole = (list(run_many(_job(_gain(0.1), live=live), 5, 4, 1)) for live in (False, True))
+    assert [o.accepted for o in shadow] == [o.accepted for o in whole]
+    assert all(o.verdict == "promoted" and o.pairs == o.accepted for o in shadow if o.accepted)
+
+
+def test_minimum_durations_bind_where_a_rate_is_given() -> None:
+    """At 100 pairs an hour a canary, a step and a tail of 24 h each take 2,400 pairs or more."""
+    outcome = next(run_many(_job(_gain(0.15), pairs_per_hour=100), 1, 2, 1))
+    assert outcome.verdict == "completed"
+    assert outcome.pairs - (outcome.accepted or 0) >= 3 * 2400
+
+
+@pytest.mark.parametrize("drift", [None, Drift(by=-0.3, after=2200), Drift(by=-0.12, after=2000, over=400)])
+def test_the_screened_watch_alarms_where_the_gates_monitors_do(drift: Drift | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told without running a monitor is what the gate's monitors tell, at the same pair, with every reset."""
+    spec = _spec(phases={**QUICK, "rollout": {"steps": [0.5], "observations": 300, "reset": "fir"}})
+    job = job_of(spec, Scenario(drift=drift), 3000, live=True)
+    screened = list(run_many(job, 4, 8, 1))
+    monkeypatch.setattr("dualgate.lab.simulate.watch.Watch._near", lambda *_: True)
+    assert list(run_many(job, 4, 8, 1)) == screened
+    assert any(o.accepted for o in screened)
+    assert drift is None or any(o.verdict == "rolled_back" for o in screened)
 
 
 def test_runs_do_not_depend_on_the_number_of_processes() -> None:
@@ -112,10 +176,11 @@ def test_runs_do_not_depend_on_the_number_of_processes() -> None:
 
 def test_a_summary_counts_every_run_once() -> None:
     """Fractions of verdicts sum to one, each inside its exact binomial interval."""
-    outcomes = [Outcome("promoted", "all accepted", 100)] * 7 + [Outcome("rejected", "futile", 300)] * 3
+    outcomes = [Outcome("promoted", "accepted", 100, 100)] * 7 + [Outcome("rejected", "futile", 300)] * 3
     found = summary(outcomes)
     assert sum(v["fraction"] for v in found["verdicts"].values()) == 1
     assert found["verdicts"]["promoted"] == pytest.approx({"fraction": 0.7, "low": 0.34755, "high": 0.93326, "n": 7}, abs=1e-5)
+    assert found["accepted"] == found["verdicts"]["promoted"]
     assert found["pairs"] == {"mean": 160.0, "median": 100.0, "q90": 300.0}
 
 
@@ -159,7 +224,9 @@ def test_simulate_prints_the_promised_keys(tmp_path: Path, capsys: pytest.Captur
         main(["simulate", "--config", str(file), "--runs", "10", "--json", "--processes", "1", "--scenario", "design"])
     assert ended.value.code in (0, None)
     printed = json.loads(capsys.readouterr().out)
-    assert set(printed["verdicts"]) == {"promoted", "rejected", "inconclusive", "undecided"}
+    known = {"completed", "promoted", "rejected", "rolled_back", "aborted", "inconclusive", "undecided"}
+    assert set(printed["verdicts"]) == known
+    assert sum(v["n"] for v in printed["verdicts"].values()) == 10
     assert set(printed["verdicts"]["promoted"]) == {"fraction", "low", "high", "n"}
     assert set(printed["pairs"]) == {"mean", "median", "q90"}
 
@@ -179,7 +246,7 @@ def test_plan_prints_pairs_cost_and_thresholds(tmp_path: Path, capsys: pytest.Ca
     assert printed["cost"]["at_most"] >= printed["cost"]["expected"] > 0
 
 
-@pytest.mark.parametrize("words", [["--runs", "0"], ["--scenario", "wat"], ["--seed", "-1"]])
+@pytest.mark.parametrize("words", [["--runs", "0"], ["--scenario", "wat"], ["--seed", "-1"], ["--pairs-per-hour", "0"]])
 def test_bad_options_end_with_2(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An impossible option ends with exit code 2 and a message that names it."""
     file = tmp_path / "migration.yaml"

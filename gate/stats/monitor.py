@@ -25,7 +25,7 @@ from dualgate.gate.stats.run_length import step_law
 from dualgate.gate.stats.shiryaev_roberts import EsrSpec, EsrState, start_esr, update_esr, update_esr_many
 
 VERSION = 1
-_EXACT_VALUES, _CELLS = 3, 600
+_EXACT_VALUES = 3
 SCREEN = 0.8
 """The part of Siegmund's threshold that a screen takes: below the exact one, which is higher where bad events are rare."""
 

@@ -48,8 +48,8 @@ def job_of(
 ) -> Job:
     """Return what the runs of a migration file share; ConfigError where it cannot be simulated.
 
-    limit: pairs that are there, None for as many as a whole life takes. live: walk on through canary, rollout and tail; else a run
-    ends when the shadow phase accepts. pairs_per_hour: sampled pairs that count; with it minimum durations bind.
+    limit: pairs that are there, None for as many as a whole life takes. live: walk on through canary, rollout and tail; else a
+    run ends when the shadow phase accepts. pairs_per_hour: sampled pairs that count; with it minimum durations bind.
     """
     config = MigrationConfig(spec, "", {}).to_json()
     specs, _ = admit(config)

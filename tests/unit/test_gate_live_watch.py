@@ -55,7 +55,7 @@ def test_losses_in_several_dimensions_alarm_the_composite() -> None:
     assert sum(weight for _, weight in spec.weights) == 100
     eager = replace(spec, cusum=replace(spec.cusum, limit=1))
     ledger.state = replace(ledger.state_, monitors={**ledger.state_.monitors, "composite": (eager, held)})
-    ledger.pairs(constant(1, correctness=(1.0, 0.0, "scored"), latency=(0.0, 1.0, "scored")))
+    ledger.pairs(constant(1, semantic=(1.0, 0.0, "scored"), latency=(0.0, 1.0, "scored")))
     decision = next(d for d in ledger.decisions if d.to_phase == "ROLLED_BACK")
     assert "composite: CUSUM" in decision.reason
     assert "worse" not in {told.status for told in decision.dimensions.values()}

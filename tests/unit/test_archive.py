@@ -9,6 +9,7 @@ import pytest
 from dualgate.schemas.archive import ArchiveWriter, read_archive, write_archive
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.plain import to_plain
 from dualgate.schemas.records import DeadLetter, Query, Response, Step
 
 QUERY = Query(query_id="q1", migration_id="m", asked_at_ms=5, text="wie viele?", context={"dialect": "sqlite"})
@@ -109,6 +110,8 @@ def test_damaged_data_is_named(tmp_path: Path, suffix: str) -> None:
         (b'{"topic": "queries", "key": 5}\n', "log.jsonl:2: key 5 is not text"),
         (b'{"topic": "queries", "key": "m/q"}\n', "log.jsonl:2: timestamp_ms None is not a whole number"),
         (b'{"topic": "queries", "key": "m/q", "timestamp_ms": true}\n', "log.jsonl:2: timestamp_ms True"),
+        (b'{"topic": "queries", "key": "m/q", "timestamp_ms": -5}\n', "log.jsonl:2: timestamp_ms -5"),
+        (b'{"topic": "queries", "key": "m/q", "timestamp_ms": 9223372036854775808}\n', "log.jsonl:2: timestamp_ms 9223372"),
         (
             b'{"topic": "queries", "key": "m/q", "timestamp_ms": 1}\n',
             "log.jsonl:2: value is NoneType; it must be an object: a Query",
@@ -128,14 +131,18 @@ def test_a_value_that_does_not_fit_its_schema_is_named(tmp_path: Path) -> None:
     """A record with a wrong or missing field is an error with file, line, field and value."""
     path = tmp_path / "log.jsonl.gz"
     bad = {"query_id": "q", "migration_id": "m", "asked_at_ms": "noon", "text": "x"}
-    lines = [{"topic": "queries", "key": "m/q", "timestamp_ms": 1, "value": value} for value in (bad, {"text": "x"})]
+    more = to_plain(QUERY) | {"colour": "red"}
+    lines = [{"topic": "queries", "key": "m/q", "timestamp_ms": 1, "value": value} for value in (bad, {"text": "x"}, more)]
     with gzip.open(path, "wb") as stream:
         stream.writelines(orjson.dumps(line) + b"\n" for line in lines)
-    first, second = read_archive(path)
+    first, second, third = read_archive(path)
     with pytest.raises(ConfigError, match=r"log\.jsonl\.gz:1: .*asked_at_ms.*noon"):
         first.record()
     with pytest.raises(ConfigError, match=r"log\.jsonl\.gz:2: .*lacks the field 'query_id'"):
         second.avro()
+    for read in (third.record, third.avro):
+        with pytest.raises(ConfigError, match=r"log\.jsonl\.gz:3: Query has no field 'colour'"):
+            read()
 
 
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:

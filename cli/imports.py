@@ -16,7 +16,7 @@ def register(root: typer.Typer) -> None:
 
 
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: id, db_id, question, gold_sql, pred: {system: SQL}.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines: db_id, question, gold_sql, pred: {system: SQL}.")],
     databases: Annotated[Path, typer.Option("--databases", help="Folder with a DB_ID.sqlite for each db_id.")],
     incumbent: Annotated[str, typer.Option("--incumbent", help="The system of the file that stands for today's agent.")],
     challenger: Annotated[str, typer.Option("--challenger", help="The system of the file that is to replace it.")],
@@ -33,8 +33,8 @@ def run(
 ) -> None:
     """Turn published predictions of two systems into an archived log with golden answers, databases and a migration file.
 
-    Questions are shuffled by the seed, since files group them by database; those that cannot be executed are left out. Arrival
-    times and latencies are composed: the publication has none.
+    Questions are shuffled by the seed, since files group them by database; those that cannot be executed are left out and
+    counted. Arrival times and latencies are composed: the publication has none.
 
     Example: `dualgate import dev.jsonl --databases databases --incumbent gpt4 --challenger dinsql --out imported`
     """

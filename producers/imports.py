@@ -31,6 +31,7 @@ MEDIAN_MS, SIGMA = 40.0, 0.6
 """Of both systems' composed latency: lognormal, 99th percentile 162 ms."""
 MAX_STEPS = 50_000_000
 """Of SQLite's virtual machine, after which a reference query counts as not executable."""
+NO_DATABASE = "without a database of their db_id"
 START = dt.datetime(2025, 3, 10, tzinfo=dt.UTC)
 
 Line = tuple[str, str, int, Query | Response]
@@ -71,7 +72,10 @@ def import_predictions(
     check_systems(path, predictions, incumbent, challenger)
     chosen, left_out = _usable(predictions, databases, incumbent, challenger)
     if not chosen:
-        raise ConfigError(f"predictions {path}: no question can be executed and was answered by both ({_words(left_out)})")
+        raise ConfigError(
+            f"predictions {path} with the databases of {databases}: no question can be executed and was answered by both "
+            f"({_words(left_out)})"
+        )
     rng = np.random.default_rng(seed)
     migration = migration_id(incumbent, challenger)
     chosen = [chosen[i] for i in rng.permutation(len(chosen))]
@@ -99,9 +103,12 @@ def _usable(
     predictions: list[Prediction], databases: Path, incumbent: str, challenger: str
 ) -> tuple[list[Prediction], dict[str, int]]:
     """Return the questions that can be executed and that both systems were asked, and how many were not, by reason."""
-    chosen, left_out = [], {"not executable": 0, "not asked of both": 0}
+    chosen, left_out = [], {NO_DATABASE: 0, "not executable": 0, "not asked of both": 0}
     for prediction in predictions:
-        if not prediction.executable or not _runs(prediction, databases):
+        file = database_file(databases, prediction.db_id)
+        if prediction.executable and file is None:
+            left_out[NO_DATABASE] += 1
+        elif file is None or not prediction.executable or not _runs(prediction, file):
             left_out["not executable"] += 1
         elif incumbent not in prediction.answers or challenger not in prediction.answers:
             left_out["not asked of both"] += 1
@@ -110,9 +117,8 @@ def _usable(
     return chosen, {reason: count for reason, count in left_out.items() if count}
 
 
-def _runs(prediction: Prediction, databases: Path) -> bool:
-    """Tell whether the reference query runs on its database; ConfigError where there is no such database."""
-    file = database_file(databases, prediction.db_id, prediction.where)
+def _runs(prediction: Prediction, file: Path) -> bool:
+    """Tell whether the reference query runs on its database."""
     with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         connection.text_factory = bytes  # published databases hold text that is not UTF-8
         connection.set_progress_handler(lambda: True, MAX_STEPS)
@@ -123,20 +129,18 @@ def _runs(prediction: Prediction, databases: Path) -> bool:
     return True
 
 
-def database_file(folder: Path, name: str, where: str) -> Path:
-    """Return the file of a database: NAME.sqlite, or NAME/NAME.sqlite; ConfigError where neither is there."""
-    for file in (folder / f"{name}.sqlite", folder / name / f"{name}.sqlite"):
-        if file.is_file():
-            return file
-    raise ConfigError(f"{where}: db_id {name!r}: there is no {name}.sqlite in the databases' folder {folder}")
+def database_file(folder: Path, name: str) -> Path | None:
+    """Return the file of a database: NAME.sqlite, or NAME/NAME.sqlite; None where neither is there."""
+    files = (folder / f"{name}.sqlite", folder / name / f"{name}.sqlite")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _copy_databases(source: Path, target: Path, names: list[str]) -> None:
     try:
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
-            file, copy = database_file(source, name, str(source)), target / f"{name}.sqlite"
-            if not copy.exists() or not copy.samefile(file):
+            file, copy = database_file(source, name), target / f"{name}.sqlite"
+            if (file is not None and not copy.exists()) or not copy.samefile(file):
                 shutil.copyfile(file, copy)
     except OSError as error:
         raise ConfigError(f"folder {target}: {error.strerror or error}") from None

@@ -1,6 +1,6 @@
-"""Reads a file of published predictions: JSON lines with id, db_id, question, gold_sql and pred: {system: SQL}.
+"""Reads a file of published predictions: JSON lines with db_id, question, gold_sql and pred: {system: SQL}.
 
-`hardness` becomes the stratum where it is given; `executable: false` leaves a question out. Further keys are left alone.
+`id` (a text or a number) is the question's name, its line where the file gives none. `hardness` becomes the stratum where it is given; `executable: false` leaves a question out. Further keys are left alone.
 """
 
 import re
@@ -14,7 +14,7 @@ import orjson
 from dualgate.schemas.errors import ConfigError
 
 DATABASE_NAME = re.compile(r"[A-Za-z0-9_.-]+")
-_TEXTS = ("id", "db_id", "question", "gold_sql")
+_TEXTS = ("db_id", "question", "gold_sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,14 @@ def _predictions(path: Path, lines: list[bytes]) -> Iterator[Prediction]:
         if not line.strip():
             continue
         where = f"{path}:{number}"
-        prediction = _prediction(where, line)
+        prediction = _prediction(where, line, number)
         if prediction.id in seen:
             raise ConfigError(f"{where}: id {prediction.id!r} is given twice (first at {seen[prediction.id]})")
         seen[prediction.id] = where
         yield prediction
 
 
-def _prediction(where: str, line: bytes) -> Prediction:
+def _prediction(where: str, line: bytes, number: int) -> Prediction:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -69,7 +69,7 @@ def _prediction(where: str, line: bytes) -> Prediction:
     if not DATABASE_NAME.fullmatch(row["db_id"]):
         raise ConfigError(f"{where}: db_id {row['db_id']!r} must match {DATABASE_NAME.pattern}: it names a file")
     return Prediction(
-        id=row["id"],
+        id=_id(where, row.get("id"), number),
         db_id=row["db_id"],
         question=row["question"],
         gold_sql=row["gold_sql"],
@@ -78,6 +78,14 @@ def _prediction(where: str, line: bytes) -> Prediction:
         answers=_answers(where, row),
         where=where,
     )
+
+
+def _id(where: str, given: Any, number: int) -> str:
+    if given is None:
+        return f"line-{number}"
+    if type(given) not in (str, int) or given == "":
+        raise ConfigError(f"{where}: id is {given!r}; it must be a text or a whole number")
+    return str(given)
 
 
 def _answers(where: str, row: dict[str, Any]) -> dict[str, str | None]:

@@ -120,13 +120,20 @@ def test_the_seed_shuffles(tmp_path: Path, databases: Path) -> None:
 
 
 def test_questions_that_cannot_be_executed_are_left_out(tmp_path: Path, databases: Path) -> None:
-    """A question that says so, or whose reference query the database refuses, is left out and counted."""
-    path = predictions(
-        tmp_path, row(1), row(2, executable=False), row(3, gold_sql="SELECT nothing FROM item"), row(4, pred={"old": "x"})
-    )
-    made = imported(path, databases, tmp_path / "out")
+    """A question that says so, whose reference query the database refuses, or whose database is absent, is counted."""
+    unusable = [row(2, executable=False), row(3, gold_sql="SELECT nothing FROM item"), row(4, pred={"old": "x"})]
+    absent = [row(5, db_id="absent"), row(6, db_id="absent", executable=False)]
+    made = imported(predictions(tmp_path, row(1), *unusable, *absent), databases, tmp_path / "out")
     assert made.n_queries == 1
-    assert made.left_out == {"not executable": 2, "not asked of both": 1}
+    assert made.left_out == {"without a database of their db_id": 1, "not executable": 3, "not asked of both": 1}
+
+
+def test_questions_without_a_name_are_called_by_their_line(tmp_path: Path, databases: Path) -> None:
+    """An id may be a number or absent: the golden answer is found all the same."""
+    imported(predictions(tmp_path, row(1, id=17), row(2, id=None)), databases, tmp_path / "out")
+    golden = [orjson.loads(line)["golden_id"] for line in (tmp_path / "out" / "golden.jsonl").read_bytes().splitlines()]
+    records = [line.record() for line in read_archive(tmp_path / "out" / "log.jsonl.zst")]
+    assert golden == sorted(r.golden_id for r in records if isinstance(r, Query)) == ["17", "line-2"]
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  "])
@@ -169,7 +176,7 @@ def test_the_migration_file_is_valid(tmp_path: Path, databases: Path, all_dimens
         (row(2, db_id="../shop"), "dev.jsonl:2: db_id '../shop' must match"),
         (row(2, pred="SELECT 1"), "dev.jsonl:2: pred is 'SELECT 1'; it must be an object of system to SQL"),
         (row(1), "dev.jsonl:2: id 'dev_1' is given twice (first at "),
-        (row(2, db_id="absent"), "dev.jsonl:2: db_id 'absent': there is no absent.sqlite in the databases' folder"),
+        (row(2, id=True), "dev.jsonl:2: id is True; it must be a text or a whole number"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, databases: Path, second: Any, words: str) -> None:
@@ -195,9 +202,10 @@ def test_an_impossible_argument_is_named(tmp_path: Path, databases: Path, given:
 
 
 def test_a_file_of_which_nothing_is_left_is_refused(tmp_path: Path, databases: Path) -> None:
-    """An import without a single usable question is an error that says why."""
-    with pytest.raises(ConfigError, match=r"no question can be executed .*not executable 1"):
-        imported(predictions(tmp_path, row(1, executable=False)), databases, tmp_path / "out")
+    """An import without a single usable question is an error that says why, and where it looked for databases."""
+    path = predictions(tmp_path, row(1, executable=False), row(2, db_id="absent"))
+    with pytest.raises(ConfigError, match=r"published: no question .*without a database of their db_id 1, not executable 1"):
+        imported(path, databases, tmp_path / "out")
 
 
 def test_a_migration_id_is_made_of_the_systems_names() -> None:

@@ -1,6 +1,7 @@
 """Reads a file of published predictions: JSON lines with db_id, question, gold_sql and pred: {system: SQL}.
 
-`id` (a text or a number) is the question's name, its line where the file gives none. `hardness` becomes the stratum where it is given; `executable: false` leaves a question out. Further keys are left alone.
+`id` (a text or a number) is the question's name, its line where the file gives none. `hardness` becomes the stratum where it is
+given; `executable: false` leaves a question out. Further keys are left alone.
 """
 
 import re

@@ -1,5 +1,6 @@
 """Whether a configuration can run, and what it is run with: hypotheses with their bets, and the plan of its length."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from dualgate.gate.hypotheses import hypotheses
@@ -57,4 +58,9 @@ def horizon_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Horizon
 
 @lru_cache(maxsize=16)
 def _horizon(specs: tuple[DimensionSpec, ...], alpha: float, beta: float) -> Horizon:
-    return horizon(specs, alpha, beta, eligible={"semantic": BOTH_CORRECT})
+    return horizon(specs, alpha, beta, eligible=eligible_shares(specs))
+
+
+def eligible_shares(specs: Sequence[DimensionSpec]) -> dict[str, float]:
+    """Return the planned share of pairs that observe each dimension, where it is not all."""
+    return {s.dimension: BOTH_CORRECT for s in specs if s.dimension == "semantic"}

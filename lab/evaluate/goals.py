@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from dualgate.gate.admission import eligible_shares
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.stats import sprt_plan
 from dualgate.lab.evaluate.events import EVENTS, STUDY, Event
 from dualgate.lab.evaluate.tables import Section, Table, number, percent
-from dualgate.lab.simulate.runs import eligible_shares
 from dualgate.schemas.migration import MigrationSpec
 
 OURS = "dualgate"

@@ -140,7 +140,7 @@ def _copy_databases(source: Path, target: Path, names: list[str]) -> None:
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
             file, copy = database_file(source, name), target / f"{name}.sqlite"
-            if (file is not None and not copy.exists()) or not copy.samefile(file):
+            if file is not None and not (copy.exists() and copy.samefile(file)):
                 shutil.copyfile(file, copy)
     except OSError as error:
         raise ConfigError(f"folder {target}: {error.strerror or error}") from None

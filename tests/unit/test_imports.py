@@ -133,7 +133,7 @@ def test_questions_without_a_name_are_called_by_their_line(tmp_path: Path, datab
     imported(predictions(tmp_path, row(1, id=17), row(2, id=None)), databases, tmp_path / "out")
     golden = [orjson.loads(line)["golden_id"] for line in (tmp_path / "out" / "golden.jsonl").read_bytes().splitlines()]
     records = [line.record() for line in read_archive(tmp_path / "out" / "log.jsonl.zst")]
-    assert golden == sorted(r.golden_id for r in records if isinstance(r, Query)) == ["17", "line-2"]
+    assert golden == sorted(str(r.golden_id) for r in records if isinstance(r, Query)) == ["17", "line-2"]
 
 
 @pytest.mark.parametrize("nothing", [None, "", "  "])

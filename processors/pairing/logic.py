@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from dualgate.processors.pairing import positions
 from dualgate.processors.pairing.clocks import Clocks, Patience
-from dualgate.processors.pairing.positions import Book, Position
+from dualgate.processors.pairing.positions import Book, Expired, Position
 from dualgate.processors.pairing.records import QUERY, ROLES, Outputs, Writer
 from dualgate.processors.pairing.runs import Cutter, Part, Run
 from dualgate.processors.pairing.window import Window
@@ -52,6 +52,7 @@ class GroupLogic:
         self._migrations: dict[str, _Migration] = {}
         self._handled = [position.offset for position in start]
         self._goals = [position.handled for position in start]
+        self._lineages = [position.lineage for position in start]
         self._stored = positions.greatest(start)
         self._ends_ms: list[int | None] = [None] * len(ROLES)
         self._stash: list[Run] = []
@@ -99,8 +100,8 @@ class GroupLogic:
             if due is not None and (expired is None or due > expired):
                 migration.window.move(due, out)
                 self._changed = True
-            migration.over = migration.clocks.is_over(self._ends_ms)
-            if migration.over:
+            was_over, migration.over = migration.over, migration.clocks.is_over(self._ends_ms)
+            if migration.over and not was_over:
                 self._release(migration)
 
     def paused(self) -> set[int]:
@@ -123,11 +124,11 @@ class GroupLogic:
         """Return whether positions moved since they were last taken."""
         return self._changed and not self.rebuilding
 
-    def positions(self) -> list[tuple[int, str]]:
-        """Return offset and metadata to commit for each role, and take the group as committed."""
+    def positions(self) -> list[Position]:
+        """Return what to commit for each role, and take the group as committed."""
         self._changed = False
         expired = self._expired()
-        return [(self._offset(role), positions.encode(self._handled[role], expired)) for role in ROLES]
+        return [Position(self._offset(role), self._handled[role], self._lineages[role], expired) for role in ROLES]
 
     def handled(self) -> list[int]:
         """Return H of each role."""
@@ -140,7 +141,11 @@ class GroupLogic:
 
     def expired(self) -> Mapping[str, int]:
         """Return T by migration."""
-        return {name: m.window.expired for name, m in self._migrations.items() if m.window.expired is not None}
+        return {name: times.through_ms for name, times in self._times_of_all().items()}
+
+    def _times_of_all(self) -> dict[str, Expired]:
+        found = {name: migration.window.times() for name, migration in sorted(self._migrations.items())}
+        return {name: times for name, times in found.items() if times is not None}
 
     def _fold(self, run: Run, now_ms: int, out: Outputs) -> None:
         if run.offsets[0] < self._handled[run.role]:
@@ -175,17 +180,20 @@ class GroupLogic:
         if any(handled < goal for handled, goal in zip(self._handled, self._goals, strict=True)):
             return
         self.rebuilding = False
-        for name, expired in self._stored.items():
-            self._migration(name, now_ms).window.move(expired, Outputs())
+        for name, (through_ms, forgotten_ms) in self._stored.items():
+            window = self._migration(name, now_ms).window
+            window.move(through_ms, Outputs())
+            window.forget(forgotten_ms)
         stash, self._stash = self._stash, []
         for run in stash:
             self._fold(run, now_ms, out)
 
     def _release(self, migration: _Migration) -> None:
-        """A migration that has ended holds no partition back."""
-        migration.window.clear()
+        """A migration that has ended holds no partition back: all that it left is older than its answers could be."""
+        migration.window.forget()
         for book in migration.books:
             book.clear()
+        self._changed = True
 
     def _offset(self, role: int) -> int:
         held = []
@@ -194,9 +202,9 @@ class GroupLogic:
             held.append(migration.books[role].first(queries_ms if role == QUERY else answers_ms))
         return positions.least(held, self._handled[role])
 
-    def _expired(self) -> dict[str, int]:
+    def _expired(self) -> dict[str, Expired]:
         """Return what of T goes into the metadata: where it has no room for all, migrations that have ended are left out."""
-        expired = dict(sorted(self.expired().items()))
+        expired = self._times_of_all()
         if positions.fits(expired):
             return expired
         return {name: t for name, t in expired.items() if not self._migrations[name].over}

@@ -1,45 +1,59 @@
-"""What a group commits: per partition an offset to read again from, and metadata with H and T.
+"""What a group commits: per partition an offset to read again from, and metadata with H, the topic's id, and T.
 
-H is a partition's handled-through position: the next offset to be handled. T is a migration's expired-through time in
-its group. The metadata is `version;H;migration:T,migration:T`, the same T in every partition of the group.
+H is a partition's handled-through position: the next offset to be handled. T is a migration's expired-through time in its
+group; F, where it is given, the time before which its ids were forgotten earlier than T alone says. The metadata is
+`version;H;topic id;migration:T,migration:T:F`, the same T and F in every partition of the group.
 """
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dualgate.schemas.errors import StateError
 
-VERSION = "1"
+VERSION = "2"
 MAX_METADATA_BYTES = 4096
 """`offset.metadata.max.bytes` of a broker that is set up by default."""
+# A topic's id is 16 bytes in base64.
+_LINEAGE_BYTES = 24
+
+
+class Expired(NamedTuple):
+    """How far a migration's time has come in a group: T, and F where its ids were forgotten early (0: they were not)."""
+
+    through_ms: int
+    forgotten_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One partition's committed state: read again from offset; handled is H; expired is T by migration."""
+    """One partition's committed state: read again from offset; handled is H; lineage is the topic's id; times by migration."""
 
     offset: int
     handled: int
-    expired: Mapping[str, int] = field(default_factory=dict)
+    lineage: str = ""
+    expired: Mapping[str, Expired] = field(default_factory=dict)
 
 
-def fits(expired: Mapping[str, int]) -> bool:
-    """Return whether the metadata has room for T of all these migrations, whatever H is."""
-    return len(_text(10**18, expired)) <= MAX_METADATA_BYTES
+def fits(expired: Mapping[str, Expired]) -> bool:
+    """Return whether the metadata has room for T of all these migrations, whatever H and the topic's id are."""
+    return len(_text(Position(0, 10**18, "-" * _LINEAGE_BYTES, expired))) <= MAX_METADATA_BYTES
 
 
-def _text(handled: int, expired: Mapping[str, int]) -> str:
-    return f"{VERSION};{handled};" + ",".join(f"{migration}:{t}" for migration, t in expired.items())
+def _text(position: Position) -> str:
+    times = (f"{name}:{t}:{f}" if f else f"{name}:{t}" for name, (t, f) in position.expired.items())
+    return f"{VERSION};{position.handled};{position.lineage};" + ",".join(times)
 
 
-def encode(handled: int, expired: Mapping[str, int]) -> str:
+def encode(position: Position) -> str:
     """Return the metadata of a commit; StateError where the broker would not take it."""
-    text = _text(handled, expired)
+    text = _text(position)
     if len(text) > MAX_METADATA_BYTES:
         raise StateError(
-            f"pairing's metadata of one partition holds {len(expired)} migrations and {len(text)} bytes > {MAX_METADATA_BYTES}, "
-            "the most that a broker takes: use shorter migration ids, more partitions, or another topic prefix for some"
+            f"pairing's metadata of one partition holds {len(position.expired)} migrations and {len(text)} bytes > "
+            f"{MAX_METADATA_BYTES}, the most that a broker takes: use shorter migration ids, more partitions, or another topic "
+            "prefix for some"
         )
     return text
 
@@ -47,21 +61,25 @@ def encode(handled: int, expired: Mapping[str, int]) -> str:
 def decode(offset: int, metadata: str | None) -> Position:
     """Return the state of a committed offset; StateError where its metadata is not pairing's."""
     try:
-        version, handled, times = (metadata or "").split(";")
+        version, handled, lineage, times = (metadata or "").split(";")
         if version != VERSION:
             raise ValueError(f"version {version!r} is not {VERSION!r}")
-        pairs = (item.rsplit(":", 1) for item in times.split(",") if item)
-        return Position(offset, int(handled), {migration: int(t) for migration, t in pairs})
-    except ValueError as error:
-        raise StateError(f"committed metadata {metadata!r} is not pairing's {VERSION};H;T: {error}") from None
+        expired = {}
+        for item in filter(None, times.split(",")):
+            migration, t, *forgotten = item.split(":")
+            expired[migration] = Expired(int(t), *map(int, forgotten))
+        return Position(offset, int(handled), lineage, expired)
+    except (ValueError, TypeError) as error:
+        raise StateError(f"committed metadata {metadata!r} is not pairing's {VERSION};H;topic id;T: {error}") from None
 
 
-def greatest(positions: Iterable[Position]) -> dict[str, int]:
-    """Return T by migration over the partitions of a group: T never falls, so the greatest is the present one."""
-    expired: dict[str, int] = {}
+def greatest(positions: Iterable[Position]) -> dict[str, Expired]:
+    """Return T and F by migration over the partitions of a group: they never fall, so the greatest are the present ones."""
+    expired: dict[str, Expired] = {}
     for position in positions:
-        for migration, t in position.expired.items():
-            expired[migration] = max(t, expired.get(migration, t))
+        for migration, (t, f) in position.expired.items():
+            known = expired.get(migration, Expired(t, f))
+            expired[migration] = Expired(max(t, known.through_ms), max(f, known.forgotten_ms))
     return expired
 
 

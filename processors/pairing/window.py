@@ -5,7 +5,8 @@ W is the window, S the allowed clock skew, G the grain. T is the expired-through
 - An answer of time r belongs to a query of time t iff -S <= r - t <= W, by timestamps alone.
 - A query is closed when t + W < T. Until then its first answers in range make the pair; at closing, what is missing is told.
 - An answer that belongs to no query handled so far waits until r + W + S < T and is then late, once.
-- A query's id is remembered while t >= T - 2W - S, answers while r >= T - W - S.
+- A query's id is remembered while t >= F, F being T - 2W - S or later; answers while r >= T - W - S.
+- A query that comes with t < F may have been settled before: it is told as late, and never as missing.
 
 W, S and T being multiples of G, "t + W < T" is a comparison of whole grains, so closing goes by buckets of one grain.
 An id lives once: a repeat within W of a remembered one is dropped; so is one further away while the first is still open.
@@ -14,6 +15,7 @@ An id lives once: a repeat within W of a remembered one is dropped; so is one fu
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from dualgate.processors.pairing.positions import Expired
 from dualgate.processors.pairing.records import (
     ANSWERS,
     CHALLENGER,
@@ -91,6 +93,9 @@ class Window:
             if entry[1] == _ALL:
                 self._emit_pair(key, entry, out)
             elif time < closed_ms:
+                if time < self._forgotten_ms:
+                    self._emit_forgotten(key, entry, out)
+                    continue
                 self._close(key, entry, out)
             else:
                 open_[key] = entry
@@ -136,15 +141,13 @@ class Window:
         window_ms, skew_ms = self._times.window_ms, self._times.skew_ms
         closed_before, self._closed_ms = self._closed_ms, expired - window_ms
         self.expired, self._late_ms = expired, expired - window_ms - skew_ms
-        self._forgotten_ms = self._late_ms - window_ms
         for keys in self._passed(self._query_buckets, closed_before, self._closed_ms):
             self._close_due(keys, out)
         for role in ANSWERS:
             buckets = self._answer_buckets[role]
             for bucket in _below(buckets, self._late_ms // self._grain):
                 self._expire_answers(role, buckets.pop(bucket), out)
-        for bucket in _below(self._query_buckets, self._forgotten_ms // self._grain):
-            self._forget(self._query_buckets.pop(bucket))
+        self.forget(self._late_ms - window_ms)
 
     def bounds(self) -> tuple[int | None, int | None]:
         """Return the least timestamp of a query, and of an answer, that a new owner has to read again; None: all of them."""
@@ -154,10 +157,18 @@ class Window:
         """Return how many queries wait, how many answers wait for their query, and how many ids are remembered."""
         return len(self._open), sum(map(len, self._waiting.values())), len(self._settled)
 
-    def clear(self) -> None:
-        """Forget all ids: the migration has been silent for longer than they may be repeated."""
-        self._settled.clear()
-        self._query_buckets.clear()
+    def times(self) -> Expired | None:
+        """Return T, and F where it is later than T alone says; None before T was ever set."""
+        if self.expired is None:
+            return None
+        early = self._forgotten_ms > self._late_ms - self._times.window_ms
+        return Expired(self.expired, self._forgotten_ms if early else 0)
+
+    def forget(self, before_ms: int | None = None) -> None:
+        """Forget the ids of queries before a time; None: as late as their answers could still come, when T has passed all."""
+        self._forgotten_ms = max(self._forgotten_ms, self._late_ms if before_ms is None else before_ms)
+        for bucket in _below(self._query_buckets, self._forgotten_ms // self._grain):
+            self._forget(self._query_buckets.pop(bucket))
 
     def _is_repeat(self, key: bytes, time: int, out: Outputs) -> bool:
         entry = self._open.get(key)
@@ -210,6 +221,11 @@ class Window:
         bodies[role] = body  # type: ignore[call-overload]
         out.unpaired.append((key, self._writer.unpaired(key, LATE[1], bodies), time))
         out.count(LATE[0])
+
+    def _emit_forgotten(self, key: bytes, entry: Entry, out: Outputs) -> None:
+        """Tell a query so old that its id would be forgotten: an archive replayed again must count nothing twice."""
+        out.unpaired.append((key, self._writer.unpaired(key, LATE[1], entry[_BODY:]), entry[0]))
+        out.count("forgotten_queries")
 
     def _close(self, key: bytes, entry: Entry, out: Outputs) -> None:
         """Settle a query whose time is over: a pair that lacks at most its re-run, else what is missing."""

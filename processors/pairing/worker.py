@@ -14,17 +14,18 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 
+from dualgate.processors.pairing.assignment import check_lineage, group_numbers, group_start
 from dualgate.processors.pairing.clocks import Patience
-from dualgate.processors.pairing.faults import VARIABLE, fault
 from dualgate.processors.pairing.intake import Batch, Place, sort_out
 from dualgate.processors.pairing.logic import GroupLogic
 from dualgate.processors.pairing.metrics import Reporter
 from dualgate.processors.pairing.outlet import Outlet
-from dualgate.processors.pairing.positions import Position, decode
+from dualgate.processors.pairing.positions import Position, encode
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.processors.runtime import clients
 from dualgate.processors.runtime.clients import kafka_errors
 from dualgate.processors.runtime.loop import Stop, rare_collections, run_sessions
+from dualgate.processors.runtime.points import VARIABLE, fault
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import StateError, TransientError
 from dualgate.schemas.registry import codec_for
@@ -41,7 +42,7 @@ ASK_TIMES = 6
 
 
 def run(settings: Settings, stop: Stop, *, batch: int = BATCH, at: Callable[[str], None] | None = None) -> None:
-    """Pair until the flag is set. `at` is called at the points of `faults.POINTS`; without it DUALGATE_FAULT is asked."""
+    """Pair until the flag is set. `at` is called at the points of `points.PAIRING`; without it DUALGATE_FAULT is asked."""
     worker = PairingWorker(settings, batch, at or fault(os.environ.get(VARIABLE)))
     with rare_collections():
         run_sessions(worker.session, stop)
@@ -71,6 +72,10 @@ class PairingWorker:
         """Return a new session; it is opened by entering it."""
         return PairingSession(self)
 
+    def lineages(self) -> Mapping[str, str]:
+        """Return the ids of the input topics as the broker tells them now."""
+        return clients.topic_ids(self.admin, self.topics)
+
     def make_group(self, number: int, start: Sequence[Position]) -> GroupLogic:
         """Return the fold of a group from its committed positions."""
         return GroupLogic(number, self.times, self.patience, self.codec, start, _now_ms(), self.transactional_id, self.topics)
@@ -94,6 +99,7 @@ class PairingSession:
         self._groups: dict[int, GroupLogic] = {}
         self._at_end: dict[Place, int] = {}
         self._paused: set[Place] = set()
+        self._lineages: Mapping[str, str] = {}
         self._metadata: Any = None
         self._asked_ms = 0
         self._deaf = False
@@ -150,6 +156,8 @@ class PairingSession:
             return []
         self._asked_ms = now_ms
         try:
+            for topic, lineage in self._worker.lineages().items():
+                check_lineage(topic, self._lineages.get(topic, lineage), lineage)
             ends = clients.end_offsets(self._worker.admin, self._at_end)
         except TransientError:
             self._deaf = True
@@ -168,9 +176,9 @@ class PairingSession:
             return False
         began = time.perf_counter()
         offsets = [
-            TopicPartition(self._worker.topics[role], number, offset, metadata)
+            TopicPartition(self._worker.topics[role], number, position.offset, encode(position))
             for number in changed
-            for role, (offset, metadata) in zip(ROLES, self._groups[number].positions(), strict=True)
+            for role, position in zip(ROLES, self._groups[number].positions(), strict=True)
         ]
         self._outlet.commit([(number, outs[number]) for number in changed], offsets, self._metadata)
         self._worker.at("committed")
@@ -190,16 +198,19 @@ class PairingSession:
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         """Begin with a new assignment: called from inside consume(), between batches."""
         self._drop()
-        numbers = self._numbers(partitions)
+        worker = self._worker
+        numbers = group_numbers(partitions, worker.topics, worker.partitions)
+        self._lineages = worker.lineages()
         starts = {(p.topic, p.partition): p for p in clients.start_positions(consumer, partitions)}
         for number in numbers:
-            self._groups[number] = self._worker.make_group(number, self._start(consumer, number, starts))
+            places = [starts[topic, number] for topic in worker.topics]
+            self._groups[number] = worker.make_group(number, group_start(consumer, number, places, self._lineages))
         with kafka_errors("taking the assignment"):
             consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in starts.values()])
             consumer.resume(partitions)  # a pause outlives its assignment inside the client
             self._metadata = consumer.consumer_group_metadata()
-        self._worker.reporter.assigned(numbers)
-        self._worker.at("assigned")
+        worker.reporter.assigned(numbers)
+        worker.at("assigned")
 
     def _revoked(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
         self._drop()
@@ -208,39 +219,6 @@ class PairingSession:
         self._groups.clear()
         self._at_end.clear()
         self._paused.clear()
-
-    def _numbers(self, partitions: Sequence[TopicPartition]) -> list[int]:
-        """Return the numbers of the groups; StateError where the assignment cuts one, or topics have grown."""
-        of_topic = {topic: sorted(p.partition for p in partitions if p.topic == topic) for topic in self._worker.topics}
-        numbers = of_topic[self._worker.topics[0]]
-        if any(other != numbers for other in of_topic.values()):
-            raise StateError(f"the assignment cuts groups of partitions: {of_topic}; all members must use the range assignor")
-        if any(number >= self._worker.partitions for number in numbers):
-            raise StateError(f"partitions were added to the traffic topics ({numbers}): keys are no longer where their pairs are")
-        return numbers
-
-    def _start(self, consumer: Any, number: int, places: Mapping[Place, TopicPartition]) -> list[Position]:
-        """Return the committed positions of a group; StateError where some of its partitions have none.
-
-        A broker drops the offsets of a deleted topic: one of the topics was made anew.
-        """
-        group = [places[topic, number] for topic in self._worker.topics]
-        fresh = [place.topic for place in group if not place.metadata]
-        if fresh and len(fresh) < len(group):
-            raise StateError(
-                f"group {number} has committed positions, but not in {', '.join(fresh)}: made anew? Going on would pair "
-                "old queries with new answers: reset the consumer group on purpose, or use another topic prefix"
-            )
-        return [self._position(consumer, place) for place in group]
-
-    def _position(self, consumer: Any, place: TopicPartition) -> Position:
-        """Return a partition's start; StateError unless low <= offset <= H <= high."""
-        if not place.metadata:  # nothing committed yet, or set by an operator's tool
-            return Position(place.offset, place.offset)
-        position = decode(place.offset, place.metadata)
-        low, high = clients.watermarks(consumer, place)
-        clients.check_within(place.topic, place.partition, low, position.handled, high)
-        return position
 
     def _lag(self) -> int:
         """Return how many records are written but not handled, by what the consumer heard last."""

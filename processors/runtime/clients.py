@@ -9,7 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import OFFSET_INVALID, Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from dualgate.processors.runtime.faults import error_of
@@ -148,6 +156,17 @@ def partition_counts(admin: AdminClient, topics: Iterable[str]) -> Mapping[str, 
     if missing:
         raise ConfigError(f"topics {', '.join(missing)} do not exist; create them with: dualgate topics create")
     return counts
+
+
+def topic_ids(admin: AdminClient, topics: Iterable[str]) -> Mapping[str, str]:
+    """Return the id of each topic: one that was made anew under its old name has another. StateError where one is gone."""
+    with kafka_errors("asking for the ids of topics"):
+        futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=CALL_TIMEOUT_S)
+        ids = {name: future.result().topic_id for name, future in futures.items()}
+    unknown = [name for name, id_ in ids.items() if id_ is None]
+    if unknown:
+        raise StateError(f"the broker gives {', '.join(unknown)} no topic id; Apache Kafka 2.8 or newer is needed")
+    return {name: str(id_) for name, id_ in ids.items()}
 
 
 def start_positions(consumer: Any, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:

@@ -9,12 +9,13 @@ Pairs of a migration that has a rater wait beside the batches (`waiting`), and t
 import contextlib
 import gc
 import logging
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, Producer, TopicPartition
 
 from dualgate.processors.runtime.clients import (
     consumer_config,
@@ -24,16 +25,18 @@ from dualgate.processors.runtime.clients import (
     partition_counts,
     producer_config,
     start_positions,
+    topic_ids,
     wait_for_broker,
 )
 from dualgate.processors.runtime.faults import error_of
 from dualgate.processors.runtime.loop import Stop, run_sessions
+from dualgate.processors.runtime.points import VARIABLE, fault
 from dualgate.processors.scoring.clock import STALE_MS, Clocks, decode_clocks
 from dualgate.processors.scoring.fold import Folded, Origin, Raw, ScoringLogic
 from dualgate.processors.scoring.follow import Migrations
 from dualgate.processors.scoring.waiting import Line
 from dualgate.schemas.codec import Codec
-from dualgate.schemas.errors import OwnershipLost, StateError, TransientError
+from dualgate.schemas.errors import OwnershipLost, TransientError
 from dualgate.schemas.records import DeadLetter, LedgerEntry
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import Settings
@@ -89,7 +92,8 @@ class ScoringSession:
         self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)}
         self._behind_ms = settings.window_ms + STALE_MS
         self._logic = ScoringLogic(codec, migrations.scoring, f"scoring {settings.slot or ''}".strip())
-        self._lineages: dict[str, str] = {}
+        self._at = fault(os.environ.get(VARIABLE))
+        self._lineages: Mapping[str, str] = {}
         self._clocks: dict[Place, Clocks] = {}
         self._next: dict[Place, int] = {}
         self._lines: dict[Place, Line] = {}
@@ -107,12 +111,17 @@ class ScoringSession:
             messages = gather(self._consumer, BATCH, POLL_S, LINGER_S)
         self._migrations.drain()
         batches = self._batches(messages)
+        if batches:
+            self._at("consumed")
         for round_ in zip_longest(*(self._chunks(place, records) for place, records in batches.items())):
             self._send([folded for folded in round_ if folded is not None])
+            self._at("sent")
         moved = {*batches, *self._rated()}
         if not moved:
             return False
+        self._at("scored")
         self._commit(list(moved))
+        self._at("committed")
         return True
 
     def close(self) -> None:
@@ -198,22 +207,16 @@ class ScoringSession:
 
     def _assigned(self, consumer: Any, partitions: list[TopicPartition]) -> None:
         """Go on from what was committed, with its clocks; a topic's id is its lineage."""
-        self._lineages = {name: self._topic_id(name) for name in (self._topics[PAIRS], self._topics[UNPAIRED])}
+        self._lineages = topic_ids(self._admin, [self._topics[PAIRS], self._topics[UNPAIRED]])
         places = start_positions(consumer, partitions) if partitions else []
         self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
         self._next = {(p.topic, p.partition): p.offset for p in places}
         self._lines = {place: Line() for place in self._next}
         consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])
+        self._at("assigned")
 
     def _gone(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
         self._clocks, self._next, self._lines = {}, {}, {}
-
-    def _topic_id(self, topic: str) -> str:
-        with kafka_errors(f"asking for the id of {topic}"):
-            described = self._admin.describe_topics(TopicCollection([topic]), request_timeout=10)[topic].result()
-        if described.topic_id is None:
-            raise StateError(f"the broker gives topic {topic} no id; Apache Kafka 2.8 or newer is needed")
-        return str(described.topic_id)
 
 
 def _ledger_key(entry: LedgerEntry) -> bytes:

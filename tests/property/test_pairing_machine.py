@@ -186,3 +186,35 @@ def test_the_oracle_finds_every_simpler_rule_wrong(rule: type[Any], monkeypatch:
         except AssertionError:
             failures += 1
     assert failures > 0
+
+
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_an_archive_replayed_twice_settles_nothing_twice(seed: int, over: bool) -> None:
+    """What comes again, at once or after the migration has ended and its ids were forgotten, is dropped or told as late.
+
+    Crashes before and in the midst of the second replay change nothing: F is committed with T.
+    """
+    sim = torn(seed)
+    once = sim.expected()
+    if over:
+        sim.now_ms += 3 * TIMES.window_ms
+        sim.see_ends()
+        sim.commit()
+        assert sim.group.sizes()[2] == 0
+    sim.crash()
+    logs = [list(log) for log in sim.logs]
+    for sent in sorted((sent for log in logs for sent in log), key=lambda s: s.time):
+        sim.publish(sent)
+    rng = random.Random(seed)
+    while any(sim.next[role] < len(sim.logs[role]) for role in ROLES):
+        sim.read(rng.choice(ROLES), 40)
+        sim.commit()
+        if rng.random() < 0.05:
+            sim.crash()
+        sim.see_ends()
+        sim.now_ms += 500
+    sim.end()
+    got, times_settled = sim.found()
+    assert (got.pairs, got.unpaired) == (once.pairs, once.unpaired)
+    assert set(times_settled.values()) == {1}

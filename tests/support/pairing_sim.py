@@ -6,7 +6,7 @@ from typing import Any
 
 from dualgate.processors.pairing.clocks import Patience
 from dualgate.processors.pairing.logic import GroupLogic
-from dualgate.processors.pairing.positions import Position, decode
+from dualgate.processors.pairing.positions import Position, decode, encode
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.processors.pairing.runs import Run
 from dualgate.schemas.records import Pair, Response, Unpaired
@@ -71,9 +71,9 @@ class Simulation:
         """End the batch: move T, keep output and positions together."""
         self.group.advance(self.out)
         if self.group.has_changed():
-            self.committed = self.group.positions()
-            for position, text in self.committed:
-                assert 0 <= position <= decode(position, text).handled
+            self.committed = [(position.offset, encode(position)) for position in self.group.positions()]
+            for offset, text in self.committed:
+                assert 0 <= offset <= decode(offset, text).handled
             self.pairs += self.out.pairs
             self.unpaired += self.out.unpaired
             self.dead += self.out.dead
@@ -126,8 +126,9 @@ def collect(key: bytes, unpaired: Unpaired, result: Expected, times_settled: Cou
     notes = [None if response is None else response.output for response in given]
     assert key == f"{unpaired.migration_id}/{unpaired.query_id}".encode()
     if unpaired.reason == "late":
-        role = next(i for i, note in enumerate(notes, 1) if note is not None)
-        result.late.append((key, role, str(notes[role - 1])))
+        parts = [None if unpaired.query is None else unpaired.query.text, *notes]
+        role = next(i for i, note in enumerate(parts) if note is not None)
+        result.late.append((key, role, str(parts[role])))
     else:
         times_settled[key] += 1
         result.unpaired[key] = (unpaired.reason, notes[0], notes[1], notes[2])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dualgate.processors.pairing.positions import MAX_METADATA_BYTES, Position, decode
+from dualgate.processors.pairing.positions import MAX_METADATA_BYTES, Expired, Position, decode, encode
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.schemas.errors import StateError
 from dualgate.schemas.records import Pair, Unpaired
@@ -107,13 +107,27 @@ def test_t_moves_between_batches_only() -> None:
 
 
 def test_a_query_that_comes_closed_is_settled_at_once() -> None:
-    """With what was there for it."""
-    sim = play(*clock(T0 + 9_000, *ROLES))
+    """With what was there for it, while its id is still remembered: t >= T - 2W - S."""
+    sim = play(*clock(T0 + 2_250, *ROLES))
     for sent in (query("q", T0), query("q", T0)):
         sim.publish(sent)
         sim.read(QUERY, 1)
     sim.commit()
     assert reasons(sim) == ["no_answer"]
+
+
+def test_a_query_older_than_any_id_that_is_remembered_is_told_as_late() -> None:
+    """It may have been settled before, so it is told each time, with itself, and never as missing."""
+    sim = play(*clock(T0 + 2_300, *ROLES))
+    for _ in range(2):
+        sim.publish(query("q", T0, note="text"))
+        sim.read(QUERY, 1)
+    assert sim.out.counts == {"forgotten_queries": 2}
+    sim.commit()
+    assert reasons(sim) == ["late", "late"]
+    unpaired = CODEC.decode(Unpaired, sim.unpaired[-1][1])
+    assert unpaired.query is not None
+    assert unpaired.query.text == "text"
 
 
 def test_an_answer_in_range_of_a_query_closed_without_it_is_late_at_once() -> None:
@@ -219,7 +233,7 @@ def test_a_migration_that_ends_is_settled_whole() -> None:
     sim.see_ends()
     sim.commit()
     assert sim.group.sizes() == (0, 0, 0)
-    assert [offset for offset, _ in sim.group.positions()] == [len(log) for log in sim.logs]
+    assert [position.offset for position in sim.group.positions()] == [len(log) for log in sim.logs]
 
 
 def test_a_partition_too_far_ahead_is_paused() -> None:
@@ -266,7 +280,7 @@ def test_while_a_group_is_rebuilt_what_is_beyond_waits() -> None:
 
 def test_a_rebuild_ends_at_the_end_of_a_log_with_holes() -> None:
     """Where the last offsets below H hold no records (transaction markers), the end of the partition tells that H is reached."""
-    start = [Position(0, 5, {"m": T0}), *[Position(0, 0)] * 3]
+    start = [Position(0, 5, "", {"m": Expired(T0)}), *[Position(0, 0)] * 3]
     group = make_group(start, 0)
     assert group.rebuilding
     group.at_end(QUERY, 5, 0, Outputs())
@@ -287,7 +301,7 @@ def test_all_partitions_of_a_group_are_committed_together() -> None:
     sim = play(*clock(T0, *ROLES), *clock(T0 + 60, *ROLES))
     stored = [decode(offset, text) for offset, text in sim.committed]
     assert [position.handled for position in stored] == [2, 2, 2, 2]
-    assert {tuple(position.expired.items()) for position in stored} == {(("m", T0 + 50),)}
+    assert {tuple(position.expired.items()) for position in stored} == {(("m", (T0 + 50, 0)),)}
 
 
 def test_ended_migrations_make_room_in_the_metadata() -> None:
@@ -303,4 +317,4 @@ def test_ended_migrations_make_room_in_the_metadata() -> None:
         sim.now_ms += 2 * TIMES.window_ms + TIMES.skew_ms + PATIENCE.idle_ms
         sim.see_ends()
         sim.group.advance(sim.out)
-    assert max(len(text) for _, text in sim.group.positions()) < MAX_METADATA_BYTES
+    assert max(len(encode(position)) for position in sim.group.positions()) < MAX_METADATA_BYTES

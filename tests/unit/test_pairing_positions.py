@@ -4,21 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dualgate.processors.pairing.positions import MAX_METADATA_BYTES, Book, Position, decode, encode, fits, greatest
+from dualgate.processors.pairing.positions import MAX_METADATA_BYTES, Book, Expired, Position, decode, encode, fits, greatest
 from dualgate.schemas.errors import StateError
 
 IDS = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,30}", fullmatch=True)
 
 
 @given(
-    offset=st.integers(0, 2**62), handled=st.integers(0, 2**62), expired=st.dictionaries(IDS, st.integers(0, 2**50), max_size=20)
+    offset=st.integers(0, 2**62),
+    handled=st.integers(0, 2**62),
+    lineage=st.text("abcXYZ019-_", max_size=24),
+    expired=st.dictionaries(IDS, st.builds(Expired, st.integers(0, 2**50), st.integers(0, 2**50)), max_size=20),
 )
-def test_metadata_round_trip(offset: int, handled: int, expired: dict[str, int]) -> None:
+def test_metadata_round_trip(offset: int, handled: int, lineage: str, expired: dict[str, Expired]) -> None:
     """What is committed is what a new owner reads."""
-    assert decode(offset, encode(handled, expired)) == Position(offset, handled, expired)
+    position = Position(offset, handled, lineage, expired)
+    assert decode(offset, encode(position)) == position
 
 
-@pytest.mark.parametrize("metadata", [None, "", "2;5;", "1;x;", "1;5;m", "1;5;m:x", "hello"])
+@pytest.mark.parametrize("metadata", [None, "", "1;5;", "2;x;;", "2;5;;m", "2;5;;m:x", "2;5;;m:1:2:3", "hello"])
 def test_foreign_metadata_is_refused(metadata: str | None) -> None:
     """Metadata that pairing did not write is never guessed at."""
     with pytest.raises(StateError, match="is not pairing's"):
@@ -27,15 +31,16 @@ def test_foreign_metadata_is_refused(metadata: str | None) -> None:
 
 def test_too_many_migrations_are_said_clearly() -> None:
     """What the broker would refuse is refused before, with both numbers."""
-    expired = {f"migration-{i:04d}": 1_700_000_000_000 for i in range(200)}
+    expired = {f"migration-{i:04d}": Expired(1_700_000_000_000) for i in range(200)}
     assert not fits(expired)
     with pytest.raises(StateError, match=f"200 migrations and .* bytes > {MAX_METADATA_BYTES}"):
-        encode(1, expired)
+        encode(Position(1, 1, "", expired))
 
 
 def test_greatest_t_counts() -> None:
-    """T never falls, so of several partitions the greatest is the present one."""
-    assert greatest([Position(0, 0, {"a": 5, "b": 1}), Position(0, 0, {"a": 7})]) == {"a": 7, "b": 1}
+    """T and F never fall, so of several partitions the greatest are the present ones."""
+    one = Position(0, 0, "", {"a": Expired(5, 3), "b": Expired(1)})
+    assert greatest([one, Position(0, 0, "", {"a": Expired(7)})]) == {"a": (7, 3), "b": (1, 0)}
 
 
 @given(batches=st.lists(st.lists(st.integers(0, 500), min_size=1, max_size=5), max_size=20), bounds=st.lists(st.integers(0, 600)))

@@ -236,6 +236,22 @@ def test_a_migration_that_ends_is_settled_whole() -> None:
     assert [position.offset for position in sim.group.positions()] == [len(log) for log in sim.logs]
 
 
+def test_a_new_owner_knows_what_an_ended_migration_forgot() -> None:
+    """Ids of its last window, forgotten early, are no new queries to the next owner either: F is committed with T."""
+    whole = [query("q", T0), answer(INCUMBENT, "q", T0), answer(CHALLENGER, "q", T0)]
+    sim = play(*whole)
+    for _ in range(2):
+        sim.now_ms += 2 * TIMES.window_ms + TIMES.skew_ms + PATIENCE.idle_ms
+        sim.see_ends()
+        sim.commit()
+    sim.crash()
+    for sent in whole:
+        sim.publish(sent)
+        sim.read(sent.role, 1)
+    sim.commit()
+    assert reasons(sim) == ["pair", "late", "late", "late"]
+
+
 def test_a_partition_too_far_ahead_is_paused() -> None:
     """More than the lead ahead of T: not read on until its siblings have come nearer."""
     sim = play(*clock(T0, *ROLES[:RERUN]), *clock(T0 + 2_000, QUERY))

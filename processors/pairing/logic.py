@@ -81,6 +81,8 @@ class GroupLogic:
     def at_end(self, role: int, next_offset: int, now_ms: int, out: Outputs) -> None:
         """Note that a partition is read to its end, where the next record will have at least this offset."""
         self._ends_ms[role] = now_ms
+        for migration in self._migrations.values():
+            migration.clocks.confirm(role, now_ms)
         if self.rebuilding and next_offset >= self._goals[role]:
             self._handled[role] = self._goals[role]
             self._finish_rebuild(now_ms, out)
@@ -111,6 +113,8 @@ class GroupLogic:
         """
         if self.rebuilding:
             return {role for role in ROLES if self._handled[role] >= self._goals[role]}
+        if sum(self.sizes()[:2]) <= self._patience.crowd:
+            return set()
         ahead: set[int] = set()
         behind: set[int] = set()
         for migration in self._migrations.values():

@@ -37,8 +37,6 @@ BATCH = 20_000
 WAIT_S, LINGER_S = 0.2, 0.2
 # The lead between partitions starts at two windows (a tighter one pauses often, and each pause drops what was prefetched).
 LEAD_WINDOWS = 2
-# So often within the time of silence is the broker asked whether a partition still ends where it was read to.
-ASK_TIMES = 6
 
 
 def run(settings: Settings, stop: Stop, *, batch: int = BATCH, at: Callable[[str], None] | None = None) -> None:
@@ -152,7 +150,7 @@ class PairingSession:
         The consumer tells of an end once. That nothing came since says something only if the leader, asked, agrees: a
         worker that cannot reach it would take its own deafness for silence, and expire what has long been answered.
         """
-        if now_ms - self._asked_ms < self._worker.patience.idle_ms // ASK_TIMES:
+        if now_ms - self._asked_ms < self._worker.patience.confirm_ms:
             return []
         self._asked_ms = now_ms
         try:

@@ -15,9 +15,9 @@ from dualgate.cli.broker import LocalBroker
 from dualgate.cli.topic_admin import create_topics
 from dualgate.schemas.settings import PairingTimes, Settings
 from support.pairing_kafka import await_true, found, publish, settled
-from support.pairing_process import workers
 from support.pairing_sim import compare
 from support.traffic import Expected, Sent, Shape, oracle, traffic
+from support.worker_process import workers
 
 pytestmark = pytest.mark.kafka
 

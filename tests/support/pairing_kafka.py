@@ -7,15 +7,18 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
-from dualgate.schemas.records import DeadLetter, Pair, Unpaired
+from dualgate.schemas.errors import RecordError
+from dualgate.schemas.records import DeadLetter, Pair, Query, Response, Unpaired
 from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, RERUN_HEADER, UNPAIRED
 from support.pairing_sim import collect
-from support.traffic import CODEC, Expected, Sent
+from support.traffic import CODEC, QUERY, Expected, Sent
 
 
 def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
     """Write records to their topics in the given order."""
-    producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 20})
+    producer = Producer(
+        {"bootstrap.servers": servers, "partitioner": "murmur2_random", "linger.ms": 20, "enable.idempotence": True}
+    )
     for sent in records:
         headers: list[tuple[str, str | bytes | None]] = [(RERUN_HEADER, b"1")] if sent.rerun else []
         while True:
@@ -24,6 +27,14 @@ def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
                 break
             except BufferError:
                 producer.poll(0.1)
+    assert producer.flush(30) == 0
+
+
+def publish_values(servers: str, topic: str, values: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write keys and values to a topic of one partition."""
+    producer = Producer({"bootstrap.servers": servers})
+    for key, value in values:
+        producer.produce(topic, value, key)
     assert producer.flush(30) == 0
 
 
@@ -83,6 +94,21 @@ def found(servers: str, prefix: str) -> tuple[Expected, Counter[bytes]]:
         collect(message.key(), CODEC.decode(Unpaired, message.value()), result, times_settled)
     result.late.sort()
     return result, times_settled
+
+
+def inputs(servers: str, prefix: str) -> list[Sent]:
+    """Return the records of the input topics as they stand there, each partition in its order; unreadable ones have no note."""
+    return [_sent(role, message) for role, topic in enumerate(INPUTS) for message in read_all(servers, prefix + topic)]
+
+
+def _sent(role: int, message: Any) -> Sent:
+    rerun = any(name == RERUN_HEADER for name, _ in message.headers() or ())
+    try:
+        value = message.value()
+        note = CODEC.decode(Query, value).text if role == QUERY else CODEC.decode(Response, value).output
+    except RecordError:
+        return Sent(role, message.timestamp()[1], message.key(), None, rerun)
+    return Sent(role, message.timestamp()[1], message.key(), message.value(), rerun, note)
 
 
 def dead_letters(servers: str, prefix: str) -> list[DeadLetter]:

@@ -14,7 +14,7 @@ from dualgate.schemas.settings import PairingTimes
 from support.traffic import CODEC, Expected, Sent, oracle
 
 TIMES = PairingTimes(window_ms=1_000, skew_ms=250, grain_ms=50)
-PATIENCE = Patience(idle_ms=5_000, lead_ms=2_000)
+PATIENCE = Patience(idle_ms=5_000, lead_ms=2_000, crowd=0)
 MakeGroup = Callable[[Sequence[Position], int], GroupLogic]
 
 

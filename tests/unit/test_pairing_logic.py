@@ -185,36 +185,71 @@ def test_reruns_hold_t_only_where_they_are_asked_for() -> None:
     assert reasons(play(query("q", T0, rerun=True), *ticks)) == []
 
 
-def test_a_silent_partition_follows_its_siblings() -> None:
-    """At its end and silent for idle_ms of wall clock, and not a millisecond sooner; paused or unread it is not silent."""
-    sim = play(query("q", T0), answer(INCUMBENT, "q", T0), *clock(T0 + 2_000, QUERY, INCUMBENT))
-    sim.now_ms += PATIENCE.idle_ms
-    assert settle_now(sim) == []
+def pass_by(sim: Simulation, ms: int) -> list[str]:
+    """Let wall-clock time pass, tell that the ends are still the ends, and end the batch; return what became of q."""
+    sim.now_ms += ms
     sim.see_ends()
-    for sent in clock(T0 + 2_050, QUERY, INCUMBENT):
+    sim.commit()
+    return reasons(sim)
+
+
+def hand(sim: Simulation, *records: Sent) -> None:
+    """Publish records, read them and end the batch."""
+    for sent in records:
         sim.publish(sent)
         sim.read(sent.role, 1)
     sim.commit()
-    assert reasons(sim) == ["no_challenger"]
 
 
-def settle_now(sim: Simulation) -> list[str]:
-    """Move T with no word of any partition's end."""
-    sim.commit()
-    return reasons(sim)
+def test_a_silent_partition_follows_its_siblings() -> None:
+    """When it was at its end and silent for idle_ms of wall clock, and its end was confirmed twice since they told the time."""
+    sim = play(query("q", T0), answer(INCUMBENT, "q", T0), *clock(T0 + 2_000, QUERY, INCUMBENT))
+    assert pass_by(sim, PATIENCE.idle_ms - PATIENCE.confirm_ms) == []
+    hand(sim, *clock(T0 + 2_040, QUERY, INCUMBENT))
+    assert pass_by(sim, PATIENCE.confirm_ms - 1) == []
+    assert pass_by(sim, 1) == ["no_challenger"]
+    assert sim.group.expired() == {"m": T0 + 2_000}
+
+
+def test_a_partition_of_which_nothing_is_known_is_not_silent() -> None:
+    """Paused or unread: its end was not seen, so nothing follows."""
+    sim = play(query("q", T0), answer(INCUMBENT, "q", T0), *clock(T0 + 2_000, QUERY, INCUMBENT))
+    sim.now_ms += 9 * PATIENCE.idle_ms
+    hand(sim, *clock(T0 + 9_000, QUERY, INCUMBENT))
+    assert reasons(sim) == []
+
+
+def test_traffic_that_comes_back_after_a_pause_expires_nothing_that_was_answered() -> None:
+    """The queries of an archive that goes on are read before their answers: far ahead in record time, and not silent for it."""
+    sim = play(*clock(T0, *ROLES))
+    assert pass_by(sim, PATIENCE.idle_ms) == []
+    hand(sim, query("q", T0 + 500), *clock(T0 + 60_000, QUERY))
+    assert pass_by(sim, 0) == []
+    hand(sim, answer(INCUMBENT, "q", T0 + 500), answer(CHALLENGER, "q", T0 + 500))
+    assert reasons(sim) == ["pair"]
+
+
+def test_an_agent_that_recovers_loses_no_answer() -> None:
+    """Its partition was silent for long and its siblings went on; what they are read with is answered in the next batch."""
+    sim = play(*clock(T0, *ROLES))
+    pass_by(sim, PATIENCE.idle_ms)
+    hand(sim, *clock(T0 + 9_000, QUERY, INCUMBENT))
+    for _ in range(2):
+        pass_by(sim, PATIENCE.confirm_ms)
+    assert sim.group.expired() == {"m": T0 + 9_000}
+    hand(sim, query("q", T0 + 9_000), answer(INCUMBENT, "q", T0 + 9_000), *clock(T0 + 30_000, QUERY, INCUMBENT))
+    hand(sim, answer(CHALLENGER, "q", T0 + 9_001))
+    assert reasons(sim) == ["pair"]
 
 
 def test_silence_is_the_migrations_own() -> None:
     """A partition that is busy with another migration is silent for this one; another's silence closes nothing here."""
     sim = play(query("q", T0), answer(INCUMBENT, "q", T0), *clock(T0 + 2_000, QUERY, INCUMBENT))
     sim.now_ms += PATIENCE.idle_ms
-    for sent in [*clock(T0 + 9_000, *ROLES, migration="n"), *clock(T0 + 2_050, QUERY, INCUMBENT)]:
-        sim.publish(sent)
-        sim.read(sent.role, 1)
     sim.see_ends()
-    sim.commit()
-    assert reasons(sim) == ["no_challenger"]
-    assert sim.group.expired() == {"m": T0 + 2_050, "n": T0 + 9_000}
+    hand(sim, *clock(T0 + 9_000, *ROLES, migration="n"), *clock(T0 + 2_050, QUERY, INCUMBENT))
+    assert pass_by(sim, PATIENCE.confirm_ms) == ["no_challenger"]
+    assert sim.group.expired() == {"m": T0 + 2_000, "n": T0 + 9_000}
 
 
 def test_a_migration_that_ends_is_settled_whole() -> None:

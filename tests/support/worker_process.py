@@ -1,31 +1,57 @@
-"""A pairing worker as a process of its own, with small batches and short time-outs: `python -m support.pairing_process`.
+"""A pairing or scoring worker as a process of its own, small batches, short times: `python -m support.worker_process KIND`.
 
-BATCH, SESSION_MS and TRANSACTION_MS set what the command leaves at its defaults; everything else is DUALGATE_*.
+BATCH, BLOCK, SESSION_MS and TRANSACTION_MS set what the command leaves at its defaults; everything else is DUALGATE_*.
+LIVES is after how many sessions without a commit pairing gives up. BREAK=high-water breaks pairing on purpose: what was
+handled since the oldest open query is handled again.
 """
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from dualgate.processors.pairing.worker import run
+from dualgate.processors.pairing import worker as pairing
+from dualgate.processors.pairing.logic import GroupLogic
+from dualgate.processors.pairing.positions import Position
 from dualgate.processors.runtime import clients
-from dualgate.processors.runtime.loop import stop_on_signals
+from dualgate.processors.runtime.loop import Backoff, run_sessions, stop_on_signals
+from dualgate.processors.scoring import worker as scoring
 from dualgate.schemas.settings import Settings, load_settings
 
 TESTS = Path(__file__).parents[1]
 
 
+class WithoutHighWater(GroupLogic):
+    """Commits the offset to read again from as H: what lies between the two is settled again."""
+
+    def positions(self) -> list[Position]:
+        """Return positions that know nothing of what was handled."""
+        return [replace(position, handled=position.offset) for position in super().positions()]
+
+
 def main() -> None:
     """Run the worker."""
+    logging.basicConfig(level=logging.WARNING)
     clients.SESSION_TIMEOUT_MS = int(os.environ.get("SESSION_MS", clients.SESSION_TIMEOUT_MS))
     clients.TRANSACTION_TIMEOUT_MS = int(os.environ.get("TRANSACTION_MS", clients.TRANSACTION_TIMEOUT_MS))
+    batch = int(os.environ.get("BATCH", "500"))
+    lives = Backoff(lives=int(os.environ.get("LIVES", "12")))
+    vars(pairing).update(run_sessions=partial(run_sessions, backoff=lives))
+    if os.environ.get("BREAK") == "high-water":
+        vars(pairing).update(GroupLogic=WithoutHighWater)
     with stop_on_signals() as stop:
-        run(load_settings(), stop, batch=int(os.environ.get("BATCH", "500")))
+        if sys.argv[1:] == ["scoring"]:
+            scoring.BATCH, scoring.BLOCK_PAIRS = batch, int(os.environ.get("BLOCK", "100"))
+            scoring.run(load_settings(), stop)
+        else:
+            pairing.run(load_settings(), stop, batch=batch)
 
 
 class Workers:
@@ -42,12 +68,12 @@ class Workers:
         self._log = log
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self, fault: str = "", slot: str = "") -> "subprocess.Popen[bytes]":
+    def start(self, fault: str = "", slot: str = "", kind: str = "pairing") -> "subprocess.Popen[bytes]":
         """Start a worker that kills or stops itself at a point of its work."""
         environment = {**self._environment, "DUALGATE_FAULT": fault}
         if slot:
             environment["DUALGATE_SLOT"] = slot
-        command = [sys.executable, "-m", "support.pairing_process"]
+        command = [sys.executable, "-m", "support.worker_process", kind]
         self._processes.append(subprocess.Popen(command, env=environment, stderr=self._log, start_new_session=True))
         return self._processes[-1]
 

@@ -23,7 +23,8 @@ def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
         headers: list[tuple[str, str | bytes | None]] = [(RERUN_HEADER, b"1")] if sent.rerun else []
         while True:
             try:
-                producer.produce(prefix + INPUTS[sent.role], sent.value, sent.key, timestamp=sent.time, headers=headers)
+                topic = prefix + INPUTS[sent.role]
+                producer.produce(topic, sent.value, sent.key, sent.partition, timestamp=sent.time, headers=headers)
                 break
             except BufferError:
                 producer.poll(0.1)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import Query, Response
@@ -16,7 +16,10 @@ QUERY, INCUMBENT, CHALLENGER, RERUN = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One input record as it stands on its topic; role is that of the topic; note tells copies of one record apart."""
+    """One input record as it stands on its topic; role is that of the topic; note tells copies of one record apart.
+
+    A partition of -1 is the one that the key belongs to.
+    """
 
     role: int
     time: int
@@ -24,6 +27,7 @@ class Sent:
     value: bytes | None
     rerun: bool = False
     note: str = ""
+    partition: int = -1
 
 
 def query(name: str, time: int, migration: str = "m", rerun: bool = False, note: str = "") -> Sent:
@@ -101,6 +105,21 @@ def _one(made: Traffic, rng: random.Random, name: str, time: int, times: Pairing
         add(answer(role, name, at, migration, f"{name}.{role}.0"))
         if rng.random() < shape.twice:
             add(answer(role, name, at + rng.randrange(times.window_ms), migration, f"{name}.{role}.1"))
+
+
+def sentinels(time: int, migrations: Sequence[str], partitions: int) -> list[Sent]:
+    """Return a whole pair of each migration in each partition, at a time that ends every window before it."""
+    return [
+        replace(sent, partition=number)
+        for number in range(partitions)
+        for migration in migrations
+        for sent in _whole(f"end{number}", time, migration)
+    ]
+
+
+def _whole(name: str, time: int, migration: str) -> list[Sent]:
+    answers = [answer(role, name, time, migration, f"{name}.{role}") for role in (INCUMBENT, CHALLENGER, RERUN)]
+    return [query(name, time, migration, rerun=True, note=name), *answers]
 
 
 @dataclass(frozen=True, slots=True)

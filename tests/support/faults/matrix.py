@@ -1,4 +1,4 @@
-"""The matrix: {kill -9, SIGTERM, SIGSTOP beyond the session} × {pairing, scoring, broker} × {at commit, in mid-batch, in a rebalance}."""
+"""The matrix: kill -9, SIGTERM or SIGSTOP beyond the session; pairing, scoring or the broker; at commit, in mid-batch, rebalancing."""
 
 import os
 import random

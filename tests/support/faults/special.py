@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zlib import crc32
 
 import psutil
 from confluent_kafka.admin import AdminClient
@@ -31,14 +32,13 @@ FULL_BYTES = 64 << 10
 def replayed_twice(servers: str) -> Outcome:
     """An archive comes twice at once, and again when its ids are forgotten: nothing is settled or counted twice."""
     with _run(servers) as run:
-        run.send(run.story.records)
-        run.send(run.story.records)
+        archive = [sent for sent in run.story.records if sent.partition < 0]
+        run.send(archive)
+        run.publish()
         _both(run)
         run.await_all()
-        forgotten = '"remembered_ids": 0, "paused": 0, "groups": [0, 1]'
-        run.tail.until(lambda: forgotten in run.log.read_text().split('"lag": 0')[-1], "the end of the migrations")
-        wanted = run.tail.late() + len(run.story.records)
-        run.send(run.story.records)
+        wanted = run.tail.late() + len(archive)
+        run.send(archive)
         run.tail.until(lambda: run.tail.late() >= wanted, "the third replay told as late")
         return run.finish(more_late=2 * len(run.story.records))
 
@@ -68,7 +68,7 @@ def rough_input(servers: str) -> Outcome:
         _both(run)
         for role in (CHALLENGER, QUERY, INCUMBENT, None):
             part = [sent for sent in run.story.records if sent.role == role or (role is None and sent.role > CHALLENGER)]
-            run.send(sorted(part, key=lambda sent: sent.time + hash((sent.key, sent.note)) % DISORDER_MS))
+            run.send(sorted(part, key=lambda sent: sent.time + crc32(sent.key + sent.note.encode()) % DISORDER_MS))
         run.await_all()
         return run.finish()
 

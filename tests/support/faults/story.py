@@ -19,7 +19,7 @@ from dualgate.schemas.migration import MigrationConfig, load_migration
 from dualgate.schemas.records import Command, CoverageBlock, LedgerEntry, Migration, Pair, QualityBlock, Query, Response, Unpaired
 from dualgate.schemas.settings import PairingTimes
 from support.scoring import migration_record, shop
-from support.traffic import CODEC, QUERY, START_MS, Expected, Sent, Shape, oracle, traffic
+from support.traffic import CODEC, QUERY, START_MS, Expected, Sent, Shape, oracle, sentinels, traffic
 
 GOOD, WORSE = "good", "worse"
 WRONG = {GOOD: {"incumbent": 0.4, "challenger": 0.05}, WORSE: {"incumbent": 0.05, "challenger": 0.4}}
@@ -84,8 +84,11 @@ class Story:
         return [migration_record(config) for config in self.configs.values()]
 
 
-def make_story(folder: Path, n: int, seed: int, times: PairingTimes, shape: Shape) -> Story:
-    """Return n queries of both migrations with all faults of the shape; their files are written to the folder."""
+def make_story(folder: Path, n: int, seed: int, times: PairingTimes, shape: Shape, partitions: int) -> Story:
+    """Return n queries of both migrations with all faults of the shape, then the end of each partition's windows.
+
+    The files that the migrations name are written to the folder.
+    """
     shop(folder, {"g1": "SELECT count(*) FROM ads WHERE account_id = 7"})
     configs = {}
     for name in shape.migrations:
@@ -94,7 +97,9 @@ def make_story(folder: Path, n: int, seed: int, times: PairingTimes, shape: Shap
         files = "scoring: {database: 'sqlite:///shop.sqlite', golden: golden.jsonl, grants: grants.yaml}\n"
         file.write_text(head + files + RULES)
         configs[name] = load_migration(file)
-    return Story([_speaking(sent) for sent in traffic(n, seed, times, shape)], configs, times)
+    records = traffic(n, seed, times, shape)
+    ends = sentinels(records[-1].time + 5 * times.window_ms, shape.migrations, partitions)
+    return Story([_speaking(sent) for sent in [*records, *ends]], configs, times)
 
 
 def verdict(config: MigrationConfig, entries: Iterable[LedgerEntry]) -> str:

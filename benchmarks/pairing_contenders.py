@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
@@ -21,7 +20,6 @@ from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import QUERIES, RESPONSES_CHALLENGER, RESPONSES_INCUMBENT
 
 TOPICS = (QUERIES, RESPONSES_INCUMBENT, RESPONSES_CHALLENGER)
-FAUST_SECONDS = 10.0
 Result = tuple[int, float]
 """Records handled, seconds from the assignment or the first record on."""
 
@@ -75,37 +73,13 @@ def raw_read(servers: str, prefix: str, n: int) -> Result:
     return done, seconds
 
 
-def faust(servers: str, prefix: str, n: int) -> Result:
-    """Count the same records in a Faust agent that does nothing else, for ten seconds at most; ends the process."""
-    import faust
-
-    app = faust.App(
-        f"{prefix}faust", broker=f"kafka://{servers}", store="memory://", web_enabled=False, topic_disable_leader=True
-    )
-    count, began = [0], [0.0]
-
-    @app.agent(app.topic(*[prefix + topic for topic in TOPICS], value_type=bytes, value_serializer="raw"))
-    async def trivial(stream: Any) -> None:
-        async for _ in stream:
-            if not count[0]:
-                began[0] = time.perf_counter()
-            count[0] += 1
-            seconds = time.perf_counter() - began[0]
-            if count[0] == n or seconds > FAUST_SECONDS:
-                _tell((count[0], seconds))
-
-    worker = faust.Worker(app, loglevel="ERROR")
-    worker.execute_from_commandline()
-    raise SystemExit(1)
-
-
 def _tell(result: Result) -> None:
-    """Print the result and end at once: some contenders have no quick way to stop."""
-    os.write(1, json.dumps(result).encode())  # Faust takes sys.stdout for its log
+    """Print the result and end at once."""
+    os.write(1, json.dumps(result).encode())
     os._exit(0)
 
 
-CONTENDERS: dict[str, Callable[[str, str, int], Result]] = {"dualgate": dualgate, "raw read": raw_read, "faust": faust}
+CONTENDERS: dict[str, Callable[[str, str, int], Result]] = {"dualgate": dualgate, "raw read": raw_read}
 
 
 if __name__ == "__main__":

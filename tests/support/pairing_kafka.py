@@ -28,7 +28,7 @@ def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
                 break
             except BufferError:
                 producer.poll(0.1)
-    assert producer.flush(30) == 0
+    assert producer.flush(180) == 0
 
 
 def publish_values(servers: str, topic: str, values: Iterable[tuple[bytes, bytes]]) -> None:
@@ -36,7 +36,7 @@ def publish_values(servers: str, topic: str, values: Iterable[tuple[bytes, bytes
     producer = Producer({"bootstrap.servers": servers})
     for key, value in values:
         producer.produce(topic, value, key)
-    assert producer.flush(30) == 0
+    assert producer.flush(180) == 0
 
 
 def read_all(servers: str, topic: str, committed: bool = True) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The matrix: kill -9, SIGTERM or SIGSTOP beyond the session; pairing, scoring or the broker; at commit, in mid-batch, rebalancing."""
+"""The matrix: kill -9, SIGTERM, SIGSTOP beyond the session; pairing, scoring, broker; at commit, in mid-batch, in a rebalance."""
 
 import os
 import random

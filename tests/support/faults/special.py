@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from dualgate.cli.broker import LocalBroker
 from dualgate.schemas.topics import RESPONSES_CHALLENGER, traffic_key
-from support.faults.stage import SHAPE, Outcome, Stage, stage
+from support.faults.stage import N_QUERIES, SHAPE, Outcome, Stage, stage
 from support.faults.story import GOOD, WORSE
 from support.pairing_kafka import await_true
 from support.traffic import CHALLENGER, INCUMBENT, QUERY, Sent, Shape
@@ -64,7 +64,7 @@ def _poison(at_ms: int) -> Iterable[Sent]:
 
 def rough_input(servers: str) -> Outcome:
     """Repeated, dropped, early, late and orphaned records, out of order within partitions, whole topics behind others."""
-    with _run(servers, shape=ROUGH) as run:
+    with _run(servers, n=2 * N_QUERIES, shape=ROUGH) as run:
         _both(run)
         for role in (CHALLENGER, QUERY, INCUMBENT, None):
             part = [sent for sent in run.story.records if sent.role == role or (role is None and sent.role > CHALLENGER)]
@@ -215,10 +215,12 @@ def _both(run: Stage) -> None:
 
 
 @contextmanager
-def _run(servers: str, *, shape: Shape = SHAPE, partitions: int = 2, lives: int = 12) -> Iterator[Stage]:
+def _run(servers: str, *, n: int = N_QUERIES, shape: Shape = SHAPE, partitions: int = 2, lives: int = 12) -> Iterator[Stage]:
     """A stage of its own prefix and temporary folder."""
     with (
         tempfile.TemporaryDirectory(prefix="dualgate-faults-") as folder,
-        stage(servers, f"f{uuid.uuid4().hex[:10]}.", Path(folder), shape=shape, partitions=partitions, LIVES=str(lives)) as run,
+        stage(
+            servers, f"f{uuid.uuid4().hex[:10]}.", Path(folder), n=n, shape=shape, partitions=partitions, LIVES=str(lives)
+        ) as run,
     ):
         yield run

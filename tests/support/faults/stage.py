@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -135,7 +136,7 @@ class Stage:
             differing = {h for h in wanted.keys() | vectors.keys() if wanted.get(h) != vectors.get(h)}
             assert not differing, f"{len(differing)} vectors of {name} differ; lost {len(wanted.keys() - vectors.keys())}"
         verdicts = {name: verdict(config, by_name[name]) for name, config in story.configs.items()}
-        assert verdicts == story.verdicts
+        assert verdicts == story.verdicts, (verdicts, story.verdicts)
         rows = [block.query_hash for entry in entries for block in [entry.quality or entry.coverage] if block]
         n = sum(map(len, story.vectors.values()))
         return Outcome(
@@ -176,7 +177,11 @@ def stage(
     log = folder / "workers.log"
     given = {"SESSION_MS": str(SESSION_MS), "TRANSACTION_MS": str(TRANSACTION_MS), "BATCH": "300", **env}
     with Tail(servers, prefix) as tail, workers(settings, log, **given) as made:
-        yield Stage(settings, story, tail, made, log)
+        try:
+            yield Stage(settings, story, tail, made, log)
+        except BaseException:
+            print(log.read_text()[-6_000:], file=sys.stderr)
+            raise
 
 
 def _status(pid: int) -> str:

@@ -22,8 +22,8 @@ from support.scoring import migration_record, shop
 from support.traffic import CODEC, QUERY, START_MS, Expected, Sent, Shape, oracle, sentinels, traffic
 
 GOOD, WORSE = "good", "worse"
-WRONG = {GOOD: {"incumbent": 0.4, "challenger": 0.05}, WORSE: {"incumbent": 0.05, "challenger": 0.4}}
-"""Rates of wrong answers, so far apart that a few hundred pairs decide."""
+WRONG = {GOOD: {"incumbent": 0.6, "challenger": 0.02}, WORSE: {"incumbent": 0.02, "challenger": 0.6}}
+"""Rates of wrong answers, so far apart that no order of the pairs changes the verdict."""
 RULES = """
 dimensions:
   correctness: {null: 0.0, design: 0.2}

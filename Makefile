@@ -14,7 +14,7 @@ PARTS := lint types $(if $(wildcard cli/demo.py cli/demo),demo) $(SUITES)
 # $(call timed,words,command): run the command and say how long it took, whether it fails or not.
 timed = @start=$$SECONDS; echo "== $(1)"; $(2); code=$$?; echo "== $(1): $$((SECONDS - start)) s"; exit $$code
 
-.PHONY: help install test lint types unit property contract statistical integration e2e demo bench evaluate statistics format clean
+.PHONY: help install test lint types unit property contract statistical integration e2e demo bench evaluate faults statistics format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ bench: install ## Run the benchmarks: ratios measured side by side
 
 evaluate: install ## Evaluate this gate and its rivals on injected events (half an hour; goes on after Ctrl-C): out/evaluation
 	$(call timed,evaluate,$(BIN)/dualgate evaluate)
+
+faults: install ## Run the whole matrix of faults on a real broker (about 15 minutes): docs/fault-results.md
+	$(call timed,faults,PYTHONPATH=tests $(BIN)/python -m support.faults.report --out docs/fault-results.md)
 
 statistics: install ## Measure every stated error rate anew: docs/statistics-results.md
 	$(call timed,statistics,$(BIN)/python -m dualgate.lab.characteristics --out docs/statistics-results.md)

@@ -24,8 +24,8 @@ class Batch:
     ends: dict[Place, int] = field(default_factory=dict)
 
 
-def sort_out(messages: Iterable[Any], roles: Mapping[str, int]) -> Batch:
-    """Return the batch of consumed messages; raises the error that one of them stands for."""
+def sort_out(messages: Iterable[Any], roles: Mapping[str, int], slot: bool = False) -> Batch:
+    """Return the batch of consumed messages; raises the error that one of them stands for. slot: the process has one."""
     batch = Batch()
     by_place: dict[Place, list[Any]] = {}
     for message in messages:
@@ -40,7 +40,7 @@ def sort_out(messages: Iterable[Any], roles: Mapping[str, int]) -> Batch:
         elif error.code() == KafkaError._PARTITION_EOF:
             batch.ends[place] = message.offset()
         else:
-            raise error_of(error, f"reading {place[0]}/{place[1]}: {error.str()}")
+            raise error_of(error, f"reading {place[0] or 'the input topics'}: {error.str()}", slot)
     for place, held in by_place.items():
         run = _run(roles[place[0]], held)
         batch.runs.append((place[1], run))

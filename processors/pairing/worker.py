@@ -122,7 +122,7 @@ class PairingSession:
         """Consume, fold and commit one batch."""
         with kafka_errors("reading"):
             messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER_S)
-        batch = sort_out(messages, self._roles)
+        batch = sort_out(messages, self._roles, self._worker.instance is not None)
         self._worker.at("consumed")
         outs = self._fold(batch, _now_ms())
         self._worker.at("handled")

@@ -162,7 +162,10 @@ def topic_ids(admin: AdminClient, topics: Iterable[str]) -> Mapping[str, str]:
     """Return the id of each topic: one that was made anew under its old name has another. StateError where one is gone."""
     with kafka_errors("asking for the ids of topics"):
         futures = admin.describe_topics(TopicCollection(list(topics)), request_timeout=CALL_TIMEOUT_S)
-        ids = {name: future.result().topic_id for name, future in futures.items()}
+    ids = {}
+    for name, future in futures.items():
+        with kafka_errors(f"asking for the id of {name}"):
+            ids[name] = future.result().topic_id
     unknown = [name for name, id_ in ids.items() if id_ is None]
     if unknown:
         raise StateError(f"the broker gives {', '.join(unknown)} no topic id; Apache Kafka 2.8 or newer is needed")

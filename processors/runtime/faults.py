@@ -22,7 +22,8 @@ _LOST = {
     KafkaError._FENCED,
 }
 # The broker timed our transaction out, or another process began with our transactional id.
-_FENCED = {KafkaError.PRODUCER_FENCED, KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+# A consumer tells that its slot was taken as a fatal error, with no other code.
+_FENCED = {KafkaError.PRODUCER_FENCED, KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError._FATAL}
 # A live process with the same slot: joining again would throw it out in turn, for ever.
 _SUPERSEDED = {KafkaError.FENCED_INSTANCE_ID}
 # Positions and logs do not fit together.

@@ -92,6 +92,7 @@ class ScoringSession:
         self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)}
         self._behind_ms = settings.window_ms + STALE_MS
         self._logic = ScoringLogic(codec, migrations.scoring, f"scoring {settings.slot or ''}".strip())
+        self._slot = settings.slot is not None
         self._at = fault(os.environ.get(VARIABLE))
         self._lineages: Mapping[str, str] = {}
         self._clocks: dict[Place, Clocks] = {}
@@ -137,7 +138,7 @@ class ScoringSession:
                 place = (message.topic(), message.partition())
                 found.setdefault(place, []).append(Raw(message.offset(), message.timestamp()[1], message.key(), message.value()))
             elif error.code() != KafkaError._PARTITION_EOF:
-                raise error_of(error, f"reading pairs: {error}")
+                raise error_of(error, f"reading pairs: {error}", self._slot)
         return found
 
     def _chunks(self, place: Place, records: list[Raw]) -> Iterator[Folded]:

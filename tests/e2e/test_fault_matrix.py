@@ -40,7 +40,7 @@ def test_the_matrix_finds_a_broken_high_water_mark(kafka: str, prefix: str, tmp_
     with stage(kafka, prefix, tmp_path, BREAK="high-water") as run:
         run.publish(0.9)
         run.start("scoring")
-        run.ends(run.start("pairing", "committed:4:kill", "0"), -signal.SIGKILL)
+        run.ends(run.start("pairing", "committed:9:kill", "0"), -signal.SIGKILL)
         run.start("pairing", slot="0")
         run.publish()
         run.await_all()

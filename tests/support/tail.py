@@ -50,7 +50,7 @@ class Tail:
                 self.blocks.append(CODEC.decode(LedgerEntry, message.value()))
         return len(messages)
 
-    def until(self, condition: Callable[[], bool], what: str, timeout_s: float = 90.0) -> None:
+    def until(self, condition: Callable[[], bool], what: str, timeout_s: float = 180.0) -> None:
         """Follow until the condition holds; AssertionError with the counts where it does not in time."""
         deadline = time.monotonic() + timeout_s
         while not condition():

@@ -118,10 +118,14 @@ def test_each_error_of_kafka_has_one_disposition(code: int, kind: type[DualgateE
         raise KafkaException(KafkaError(code))
 
 
-def test_a_fenced_process_with_a_slot_gives_way() -> None:
-    """Joining again would fence the process that has the slot now, and so on for ever."""
+@pytest.mark.parametrize("code", [KafkaError._FENCED, KafkaError._FATAL])
+def test_a_fenced_process_with_a_slot_gives_way(code: int) -> None:
+    """Joining again would fence the process that has the slot now, and so on for ever.
+
+    A fenced producer says so; a consumer calls it a fatal error only.
+    """
     with pytest.raises(StateError, match="one live process a slot"), kafka_errors("commit", slot=True):
-        raise KafkaException(KafkaError(KafkaError._FENCED))
+        raise KafkaException(KafkaError(code))
 
 
 @pytest.mark.parametrize(("offset", "cause"), [(4, "retention has eaten"), (21, "made anew")])

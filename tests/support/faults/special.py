@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import psutil
@@ -15,9 +16,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from dualgate.cli.broker import LocalBroker
 from dualgate.schemas.topics import RESPONSES_CHALLENGER, traffic_key
-from support.faults.stage import N_QUERIES, SHAPE, Outcome, Stage, stage
+from support.faults.stage import N_QUERIES, Outcome, Stage, stage
 from support.faults.story import GOOD, WORSE
-from support.pairing_kafka import await_true
+from support.pairing_kafka import await_true, found
 from support.traffic import CHALLENGER, INCUMBENT, QUERY, Sent, Shape
 
 ROUGH = Shape(
@@ -27,6 +28,8 @@ DISORDER_MS = 300
 """Far enough below the window that what belongs together still does, whatever is read first."""
 N_POISON = 200
 FULL_BYTES = 64 << 10
+# The broker is asked for its topics six times in this.
+ASKING_MS = 6_000
 
 
 def replayed_twice(servers: str) -> Outcome:
@@ -115,19 +118,24 @@ def full_disk(_servers: str) -> Outcome:
 
 def topic_deleted(servers: str) -> Outcome | None:
     """A topic that is deleted under way stops the worker, which expires nothing for it."""
-    with _run(servers) as run:
+    with _run(servers, idle_ms=ASKING_MS) as run:
         run.publish(0.5)
         worker = run.start("pairing")
         run.has_begun("pairing")
         _delete(run, RESPONSES_CHALLENGER)
         run.ends(worker, 1)
-        assert run.settings.topic_prefix + RESPONSES_CHALLENGER in run.log.read_text()
+        name = run.settings.topic_prefix + RESPONSES_CHALLENGER
+        assert name in run.log.read_text()
+        got, times_settled = found(servers, run.settings.topic_prefix)
+        assert set(times_settled.values()) == {1}
+        assert got.pairs.items() <= run.story.expected.pairs.items()
+        assert got.unpaired.items() <= run.story.expected.unpaired.items()
     return None
 
 
 def topic_made_anew(servers: str) -> Outcome | None:
     """A topic that is deleted, made again and filled beyond the old positions stops the worker: its id is another."""
-    with _run(servers) as run:
+    with _run(servers, idle_ms=ASKING_MS) as run:
         run.publish(0.5)
         worker = run.start("pairing")
         run.has_begun("pairing")
@@ -215,12 +223,10 @@ def _both(run: Stage) -> None:
 
 
 @contextmanager
-def _run(servers: str, *, n: int = N_QUERIES, shape: Shape = SHAPE, partitions: int = 2, lives: int = 12) -> Iterator[Stage]:
-    """A stage of its own prefix and temporary folder."""
+def _run(servers: str, *, lives: int = 12, **how: Any) -> Iterator[Stage]:
+    """A stage of its own prefix and temporary folder; `how` as for `stage`."""
     with (
         tempfile.TemporaryDirectory(prefix="dualgate-faults-") as folder,
-        stage(
-            servers, f"f{uuid.uuid4().hex[:10]}.", Path(folder), n=n, shape=shape, partitions=partitions, LIVES=str(lives)
-        ) as run,
+        stage(servers, f"f{uuid.uuid4().hex[:10]}.", Path(folder), LIVES=str(lives), **how) as run,
     ):
         yield run

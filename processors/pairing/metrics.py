@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,10 +15,29 @@ from dualgate.schemas.errors import DeadLetterBudgetExceeded
 
 REPORT_S = 5.0
 
+COUNTS: Mapping[str, str] = {
+    "duplicate_answers": "answers dropped: a second one in range of a query that has one",
+    "duplicate_queries": "queries dropped: repeats of one that waits or is remembered",
+    "forgotten_queries": "queries told as late: older than any id that is remembered",
+    "late": "answers told as late: out of range of their query, or without one",
+    "no_answer": "queries expired without any answer",
+    "no_challenger": "queries expired without the challenger's answer",
+    "no_incumbent": "queries expired without the incumbent's answer",
+    "reused_ids": "queries dropped: an id used again while its first query waits",
+    "without_rerun": "pairs that went out without the re-run they waited for",
+}
+"""What is counted, by name; coverage by migration and stratum stands on the ledger as `CoverageBlock`s, written by scoring."""
+
+TRANSACTION_MS = (10, 30, 100, 300, 1_000, 3_000, 10_000)
+"""Upper bounds of the classes of transaction times in milliseconds; a last class has no bound."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Totals of what was committed since the process started, and gauges of now."""
+    """Totals of what was committed since the process started, and gauges of now.
+
+    `transaction_ms_classes` has a count for each class of `TRANSACTION_MS` and one for those beyond; `lag` is in records.
+    """
 
     events: int
     events_per_s: float
@@ -28,6 +48,7 @@ class Metrics:
     transactions: int
     transaction_ms_mean: float
     transaction_ms_max: float
+    transaction_ms_classes: tuple[int, ...]
     lag: int
     waiting_queries: int
     waiting_answers: int
@@ -48,6 +69,7 @@ class Reporter:
     transactions: int = 0
     seconds: float = 0.0
     seconds_max: float = 0.0
+    classes: list[int] = field(default_factory=lambda: [0] * (len(TRANSACTION_MS) + 1))
     counts: dict[str, int] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     _told: Metrics | None = None
@@ -58,6 +80,7 @@ class Reporter:
         self.transactions += 1
         self.seconds += seconds
         self.seconds_max = max(self.seconds_max, seconds)
+        self.classes[bisect_left(TRANSACTION_MS, 1000 * seconds)] += 1
         for out in outs:
             self.pairs += len(out.pairs)
             self.dead_letters += len(out.dead)
@@ -99,6 +122,7 @@ class Reporter:
             transactions=self.transactions,
             transaction_ms_mean=round(1000 * self.seconds / max(self.transactions, 1), 1),
             transaction_ms_max=round(1000 * self.seconds_max, 1),
+            transaction_ms_classes=tuple(self.classes),
             lag=lag,
             waiting_queries=sum(s[0] for s in sizes),
             waiting_answers=sum(s[1] for s in sizes),

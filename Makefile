@@ -14,7 +14,8 @@ PARTS := lint types $(if $(wildcard cli/demo.py cli/demo),demo) $(SUITES)
 # $(call timed,words,command): run the command and say how long it took, whether it fails or not.
 timed = @start=$$SECONDS; echo "== $(1)"; $(2); code=$$?; echo "== $(1): $$((SECONDS - start)) s"; exit $$code
 
-.PHONY: help install test lint types unit property contract statistical integration e2e demo bench evaluate faults statistics format clean
+.PHONY: help install test lint types unit property contract statistical integration e2e demo bench evaluate faults statistics \
+	format clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'

@@ -97,6 +97,7 @@ class PairingSession:
         self._groups: dict[int, GroupLogic] = {}
         self._at_end: dict[Place, int] = {}
         self._paused: set[Place] = set()
+        self._tenure = 0
         self._lineages: Mapping[str, str] = {}
         self._metadata: Any = None
         self._asked_ms = 0
@@ -121,7 +122,7 @@ class PairingSession:
     def step(self) -> bool:
         """Consume, fold and commit one batch."""
         with kafka_errors("reading"):
-            messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER_S)
+            messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER_S, lambda: self._tenure)
         batch = sort_out(messages, self._roles, self._worker.instance is not None)
         self._worker.at("consumed")
         outs = self._fold(batch, _now_ms())
@@ -214,6 +215,7 @@ class PairingSession:
         self._drop()
 
     def _drop(self) -> None:
+        self._tenure += 1
         self._groups.clear()
         self._at_end.clear()
         self._paused.clear()

@@ -5,7 +5,7 @@ Every producer partitions by murmur2 as the Java clients do (librdkafka's own de
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -220,13 +220,19 @@ def end_offsets(admin: AdminClient, places: Iterable[tuple[str, int]], timeout_s
         return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
 
 
-def gather(consumer: Any, most: int, wait_s: float, linger_s: float) -> list[Any]:
+def gather(consumer: Any, most: int, wait_s: float, linger_s: float, tenure: Callable[[], object] = lambda: None) -> list[Any]:
     """Return messages: wait for the first one, and then only so long for more, at most so many in all.
 
-    `consume(n, timeout)` of the library waits for its whole time unless n have come: in quiet times that is pure delay.
+    `consume(n, timeout)` of the library waits for its whole time unless n have come: in quiet times that is pure delay. The
+    assignment may change between the two calls, inside the second: `tenure` is what changes with it, and then the first
+    message is of the old assignment and is left out. (Within one call the library itself drops what is outdated.)
     """
     first = consumer.poll(wait_s)
-    return [] if first is None else [first, *consumer.consume(most - 1, linger_s)]
+    if first is None:
+        return []
+    before = tenure()
+    more = consumer.consume(most - 1, linger_s)
+    return [first, *more] if tenure() == before else list(more)
 
 
 def make_consumer(config: Config) -> Any:

@@ -92,6 +92,7 @@ class ScoringSession:
         self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)}
         self._behind_ms = settings.window_ms + STALE_MS
         self._logic = ScoringLogic(codec, migrations.scoring, f"scoring {settings.slot or ''}".strip())
+        self._tenure = 0
         self._slot = settings.slot is not None
         self._at = fault(os.environ.get(VARIABLE))
         self._lineages: Mapping[str, str] = {}
@@ -109,7 +110,7 @@ class ScoringSession:
     def step(self) -> bool:
         """Score one batch and commit it; return whether there was any."""
         with kafka_errors("reading pairs"):
-            messages = gather(self._consumer, BATCH, POLL_S, LINGER_S)
+            messages = gather(self._consumer, BATCH, POLL_S, LINGER_S, lambda: self._tenure)
         self._migrations.drain()
         batches = self._batches(messages)
         if batches:
@@ -213,10 +214,12 @@ class ScoringSession:
         self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
         self._next = {(p.topic, p.partition): p.offset for p in places}
         self._lines = {place: Line() for place in self._next}
+        self._tenure += 1
         consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])
         self._at("assigned")
 
     def _gone(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
+        self._tenure += 1
         self._clocks, self._next, self._lines = {}, {}, {}
 
 

@@ -139,7 +139,9 @@ def compare(expected: Expected, got: Expected, times_settled: Counter[bytes]) ->
     wanted = expected.pairs.keys() | expected.unpaired.keys()
     lost = wanted - times_settled.keys()
     doubled = [key for key, n in times_settled.items() if n > 1]
-    assert (len(lost), len(doubled), len(times_settled.keys() - wanted)) == (0, 0, 0), "lost, doubled, invented"
+    invented = times_settled.keys() - wanted
+    counts = f"{len(lost)} lost, {len(doubled)} doubled, {len(invented)} invented"
+    assert counts == "0 lost, 0 doubled, 0 invented", counts
     assert {k: v for k, v in got.pairs.items() if expected.pairs.get(k) != v} == {}
     assert {k: v for k, v in got.unpaired.items() if expected.unpaired.get(k) != v} == {}
     assert Counter(got.late) == Counter(expected.late)

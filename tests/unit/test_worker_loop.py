@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from dualgate.processors.runtime.clients import check_within, kafka_errors
+from dualgate.processors.runtime.clients import check_within, gather, kafka_errors
 from dualgate.processors.runtime.dead_letters import MAX_VALUE_BYTES, DeadLetterBudget, dead_letter
 from dualgate.processors.runtime.loop import Backoff, Stop, run_sessions, stop_on_signals
 from dualgate.schemas.errors import (
@@ -152,3 +152,26 @@ def test_a_migration_over_its_dead_letter_budget_is_named_with_both_numbers() ->
     budget.spend("other", 2)
     with pytest.raises(DeadLetterBudgetExceeded, match="migration m: 4 of 10 records were unusable > 3 allowed"):
         budget.spend("m")
+
+
+class Rebalancing:
+    """A consumer whose assignment changes inside its second call."""
+
+    def __init__(self, changes: bool) -> None:
+        self.tenure, self._changes = 0, changes
+
+    def poll(self, _timeout: float) -> str:
+        """Return a message of the assignment so far."""
+        return "first"
+
+    def consume(self, n: int, _timeout: float) -> list[str]:
+        """Return messages after the callback, if there is one."""
+        self.tenure += self._changes
+        return ["second"] * n
+
+
+@pytest.mark.parametrize(("changes", "gathered"), [(False, ["first", "second"]), (True, ["second"])])
+def test_a_message_of_an_assignment_that_is_gone_is_left_out(changes: bool, gathered: list[str]) -> None:
+    """Its partition is read again from the committed position, by whoever owns it now: else it would come out of its order."""
+    consumer = Rebalancing(changes)
+    assert gather(consumer, 2, 0.0, 0.0, lambda: consumer.tenure) == gathered

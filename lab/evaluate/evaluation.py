@@ -1,8 +1,11 @@
 """An evaluation from a log to its document: the pool, the pieces, the measures; whatever is finished is kept in a folder."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +57,7 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
     """
     _single_threaded()
     log, migration = _log(plan, folder, log, config, tell)
-    with ProcessPoolExecutor(plan.processes or os.cpu_count()) as executor:
+    with _workers(plan.processes) as executor:
         pool, key = _pool(migration, log, folder, executor, tell)
         setting = Setting(key, migration.config_hash, plan.seed, Shape())
         done = folder / "pieces"
@@ -104,6 +107,20 @@ def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
     return asdict(made[name]())
 
 
+@contextmanager
+def _workers(processes: int | None) -> Iterator[ProcessPoolExecutor]:
+    """Yield worker processes; an interruption ends them after the piece in hand, and is told of by this process alone."""
+    executor = ProcessPoolExecutor(
+        processes or os.cpu_count(), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
+    try:
+        yield executor
+    except BaseException:
+        executor.shutdown(wait=True, cancel_futures=True)
+        raise
+    executor.shutdown()
+
+
 def _single_threaded() -> None:
     """Keep linear algebra to one thread a process: the processes already take every core."""
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -129,8 +146,10 @@ def _pool(config: MigrationConfig, log: Path, folder: Path, executor: ProcessPoo
         return kept, key
     pairs = read_pairs(config, log)
     tell("answers scored", 0, len(pairs))
-    pool = build_pool(config, pairs, executor.map, lambda n: tell("answers scored", n, len(pairs)))
+    parts = folder / f"answers-{key}"
+    pool = build_pool(config, pairs, executor.map, lambda n: tell("answers scored", n, len(pairs)), parts)
     pool.save(folder / _POOL, key)
+    shutil.rmtree(parts)
     return pool, key
 
 

@@ -74,8 +74,9 @@ def _numbers(event: Event) -> dict[str, Callable[[Life], float | None]]:
         "mirrored": lambda life: life["mirrored"],
         "served": lambda life: life["served"],
         "days_to_stop": lambda life: _since(event, life),
-        "pairs_to_stop": lambda life: life["pairs"] if life["verdict"] == "stopped" else None,
     }
+    if not event.onset_day:  # afterwards the pairs are those of the acceptance
+        every["pairs_to_stop"] = lambda life: life["pairs"] if life["verdict"] == "stopped" else None
     if event.worse:
         every |= {
             "bad_answers_seen": lambda life: life["harm"],

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import repeat
@@ -79,9 +79,7 @@ class Pool:
         arrays |= {f"values/{name}": array for name, array in self.values.items()}
         arrays |= {f"state/{name}": array for name, array in self.state.items()}
         about = json.dumps({"key": key, "strata": self.strata, "sla_ms": self.sla_ms})
-        partial = path.with_suffix(".partial.npz")
-        np.savez_compressed(partial, about=np.array(about), **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
+        _keep(path, {"about": np.array(about), **arrays})
 
     @classmethod
     def load(cls, path: Path, key: str | None = None) -> "Pool | None":
@@ -116,23 +114,45 @@ def read_pairs(config: MigrationConfig, log: Path) -> list[Pair]:
 
 
 def build_pool(
-    config: MigrationConfig, pairs: Sequence[Pair], run: Map = map, tell: Callable[[int], None] = lambda _: None
-) -> Pool:
-    """Score every kind of answer to every query; `run` is `map` or a process pool's, `tell` hears how many are done."""
+    config: MigrationConfig, pairs: Sequence[Pair], run: Map = map, tell: Callable[[int], None] = lambda _: None,
+    parts: Path | None = None,
+) -> Pool:  # fmt: skip
+    """Score every kind of answer to every query; `run` is `map` or a process pool's, `tell` hears how many are done.
+
+    With a folder for `parts`, what is scored is kept there at once, and an interrupted build goes on from there.
+    """
     latency = config.spec.dimensions.latency
     if latency is None or latency.measure != "exceedance" or set(config.spec.dimensions.on) != set(_DIMENSIONS):
         raise ConfigError("an evaluation needs all four dimensions on, latency with measure exceedance")
     chunks = [pairs[i : i + _CHUNK] for i in range(0, len(pairs), _CHUNK)]
-    done, parts = 0, []
-    for chunk, part in zip(chunks, run(score_chunk, repeat(config.to_json()), chunks), strict=False):
-        parts.append(part)
-        done += len(chunk)
-        tell(done)
+    found = {} if parts is None else _kept(parts)
+    left = [i for i in range(len(chunks)) if i not in found]
+    for i, part in zip(left, run(score_chunk, repeat(config.to_json()), [chunks[i] for i in left]), strict=True):
+        found[i] = part
+        if parts is not None:
+            _keep(parts / f"{i}.npz", part)
+        tell(min(len(pairs), len(found) * _CHUNK))
     strata = tuple(sorted({pair.query.stratum for pair in pairs}))
     stratum = np.array([strata.index(pair.query.stratum) for pair in pairs])
-    whole = {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
+    whole = {name: np.concatenate([found[i][name] for i in range(len(chunks))], axis=-1) for name in found[0]}
     values, state = ({name: whole[f"{what}/{name}"] for name in COLUMNS} for what in ("values", "state"))
     return Pool(strata, stratum, whole["possible"], values, state, whole["ms"], whole["over"], latency.sla_ms)
+
+
+def _kept(folder: Path) -> dict[int, dict[str, npt.NDArray[Any]]]:
+    found = {}
+    for file in folder.glob("[0-9]*.npz"):
+        with np.load(file) as part:
+            found[int(file.stem)] = dict(part)
+    return found
+
+
+def _keep(file: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays; a reader sees the whole file or none."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.stem}.partial.npz")
+    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
+    partial.replace(file)
 
 
 _DIMENSIONS = ("correctness", "latency", "semantic", "safety")

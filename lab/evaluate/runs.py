@@ -178,13 +178,9 @@ def run_all(
         done(piece)
     given = (config.to_json(), str(pool_file), setting)
     waiting = {executor.submit(run_piece, piece, *given): piece for piece in left}
-    try:
-        for future in as_completed(waiting):
-            keep(folder, waiting[future], future.result())
-            done(waiting[future])
-    except BaseException:
-        executor.shutdown(wait=True, cancel_futures=True)
-        raise
+    for future in as_completed(waiting):
+        keep(folder, waiting[future], future.result())
+        done(waiting[future])
 
 
 def lives(folder: Path, todo: Sequence[Piece]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -1,6 +1,8 @@
 """Events change real answers: what is changed is executed and scored, and the rates come out as stated."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,6 +167,27 @@ def test_the_same_seed_gives_every_strategy_the_same_stream(pool: Pool) -> None:
     first, again, other = (live(Canary(), repetition(EVENTS["combined"], pool, shape, (1, r))) for r in (0, 0, 1))
     assert first == again
     assert first != other
+
+
+def test_an_interrupted_pool_goes_on_where_it_was(folder: Path, pool: Pool, tmp_path: Path) -> None:
+    """What was scored before an interruption is not scored again, and the pool is the same as in one go."""
+    config = load_migration(folder / "migration.yaml")
+    pairs = read_pairs(config, folder / "log.jsonl.zst")
+    asked: list[int] = []
+
+    def interrupted(function: Any, configs: Any, chunks: Any) -> Iterator[Any]:
+        asked.append(len(chunks))
+        yield function(next(iter(configs)), chunks[0])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_pool(config, pairs, interrupted, parts=tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        build_pool(config, pairs, interrupted, parts=tmp_path / "parts")
+    whole = build_pool(config, pairs, parts=tmp_path / "parts")
+    assert asked == [2, 1]
+    for name, values in whole.values.items():
+        assert np.array_equal(values, pool.values[name], equal_nan=True)
 
 
 def test_a_kept_pool_is_taken_back_whole_and_only_for_its_own_log(folder: Path, pool: Pool, tmp_path: Path) -> None:

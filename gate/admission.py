@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from dualgate.gate.hypotheses import hypotheses
+from dualgate.gate.hypotheses import LOG_LATENCY_SD, hypotheses
 from dualgate.gate.state import Plan, parsed
-from dualgate.gate.stats import DimensionSpec, Horizon, calibration_pairs, horizon
+from dualgate.gate.stats import DimensionSpec, Horizon, calibration_pairs, horizon, kde_calibration_pairs
+from dualgate.gate.stats.kde import MIN_FIT
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
 
@@ -27,8 +28,12 @@ def runnable(spec: MigrationSpec) -> None:
         raise ConfigError(
             "unit.by=session: sessions are open while a migration runs, so their means are not known; use first or drawn"
         )
-    if spec.dimensions.latency and spec.dimensions.latency.measure == "relative":
-        raise ConfigError("dimensions.latency.measure=relative: this gate runs exceedance (with median_sla_ms beside it)")
+    pairs, latency = spec.phases.calibrating.pairs, spec.dimensions.latency
+    if latency and latency.measure == "relative" and pairs != "auto" and pairs < MIN_FIT:
+        raise ConfigError(
+            f"phases.calibrating.pairs={pairs}: dimensions.latency.measure=relative fits a density to the incumbent's latencies, "
+            f"use auto or at least {MIN_FIT}"
+        )
     if spec.scoring.rater is not None:
         raise ConfigError(
             f"scoring.rater.model={spec.scoring.rater.model!r}: this gate takes golden answers and results; use rater: null"
@@ -45,7 +50,14 @@ def plan_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Plan:
         most = planned.max_pairs if most == "auto" else most
     if least > most:
         raise ConfigError(f"phases.shadow: min_pairs={least} is above max_pairs={most}")
-    return Plan(calibration_pairs() if calibrating == "auto" else calibrating, int(least), int(most))
+    return Plan(_calibrating(spec) if calibrating == "auto" else calibrating, int(least), int(most))
+
+
+def _calibrating(spec: MigrationSpec) -> int:
+    """Return the calibrating pairs: more where a density is fitted and the margin is small."""
+    latency = spec.dimensions.latency
+    relative = latency is not None and latency.measure == "relative"
+    return kde_calibration_pairs(latency.margin, LOG_LATENCY_SD) if latency and relative else calibration_pairs()
 
 
 def horizon_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Horizon:

@@ -21,7 +21,7 @@ from dualgate.schemas.dimensions import Correctness, Dimensions, Latency, Safety
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
 
-_LOG_LATENCY_SD = 0.6
+LOG_LATENCY_SD = 0.6
 """Planned spread of log latency until calibrating pairs tell it."""
 
 
@@ -75,7 +75,7 @@ def _latency(part: Latency, sampling: SamplingPlan) -> Iterator[DimensionSpec]:
 
 def _swap_mean(margin: float) -> float:
     """Return a first guess of the swap statistic's mean under equal speed, margin**2 / (2 sd**2), until calibration tells it."""
-    return min(0.1, max(0.002, (margin / _LOG_LATENCY_SD) ** 2 / 2))
+    return min(0.1, max(0.002, (margin / LOG_LATENCY_SD) ** 2 / 2))
 
 
 def _semantic(part: Semantic, sampling: SamplingPlan, reruns: bool) -> DimensionSpec:

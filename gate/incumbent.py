@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from dualgate.gate.observations import Rows
+from dualgate.gate.observations import ABSOLUTE, Rows
 from dualgate.gate.stats import DimensionSpec, log_threshold
 from dualgate.gate.stats.dimension import Counts, add_counts
 from dualgate.gate.stats.fixed_point import MICRO
@@ -37,7 +37,7 @@ def advanced(seen: Seen, rows: Rows) -> dict[str, Counts]:
 
 def beyond(specs: Sequence[DimensionSpec], seen: Seen) -> list[tuple[DimensionSpec, float, float]]:
     """Return the hypotheses beyond whose boundary the incumbent is shown to be: (hypothesis, log e, threshold)."""
-    tested = [(s, seen[s.name]) for s in specs if seen.get(s.name)]
+    tested = [(s, seen[s.name]) for s in specs if s.measure in ABSOLUTE and seen.get(s.name)]
     limit = log_threshold(LEVEL, max(1, len(tested)))
     told = [(spec, _log_e(spec, counts), limit) for spec, counts in tested]
     return [each for each in told if each[1] >= limit]

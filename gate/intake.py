@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dualgate.gate import incumbent, monitor_plans, monitors, phases, strata
-from dualgate.gate.calibration import calibrated
+from dualgate.gate.calibration import calibrated, unfitted
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
 from dualgate.gate.observations import Frame, Rows, scored, units, unpaired
@@ -195,7 +195,7 @@ def _in_phase(state: MigrationState, rows: Rows) -> BoolArray:
 
 def transition(state: MigrationState, rule: str, to_phase: str, place: Place) -> Decided:
     """Enter the phase that a rule leads to, with what the rule says of the dimensions."""
-    if rule == "calibrated" and incumbent.beyond(state.specs, state.incumbents):
+    if rule == "calibrated" and (incumbent.beyond(state.specs, state.incumbents) or unfitted(state)):
         rule, to_phase = "incumbent", phases.INCONCLUSIVE
     words = reason(rule, state)
     if rule == "reentered":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dualgate.gate import latency
 from dualgate.gate.hypotheses import sampling_of
 from dualgate.gate.stats import Block, DimensionSpec, encode_block
 from dualgate.gate.stats.lattice import FloatArray, IntArray
@@ -30,7 +31,7 @@ class Rows:
 
     clock_ms is the source's clock at the row; fate is one array of SCORED … SILENT a dimension that is on; stratum the query's
     place among the state's strata; late whether the challenger's live answer passed the SLA with queueing (-1: no live answer);
-    incumbent, while calibrating, what its own answers observe of each absolute hypothesis.
+    incumbent, while calibrating, what its own answers observe of each absolute hypothesis and of a relative latency.
     """
 
     row: IntArray
@@ -111,7 +112,7 @@ def scored(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBl
     weights, usable = weighed(spec, block, frame.which)
     fate = {name: np.where(usable, _fates(block.dimensions.get(name), len(usable)), MISSING) for name in spec.dimensions.on}
     blocks = tuple(_encoded(spec, s, block, fate[s.dimension], weights, usable) for s in specs)
-    absolute = [s for s in specs if s.measure in ABSOLUTE and frame.calibrating]
+    absolute = [s for s in specs if s.measure in (*ABSOLUTE, latency.RELATIVE) and frame.calibrating]
     own = {s.name: _incumbents(spec, s, block, usable & (fate[s.dimension] == SCORED)) for s in absolute}
     return _rows(block, frame, blocks, fate, _late(spec, block), own)
 
@@ -150,7 +151,9 @@ def _late(spec: MigrationSpec, block: QualityBlock) -> IntArray:
 
 
 def _incumbents(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock, there: BoolArray) -> IntArray:
-    """Return what the incumbent's own answers observe of a hypothesis about a rate or a level."""
+    """Return what the incumbent's own answers observe of a rate or a level; of a relative latency how long they took."""
+    if hypothesis.measure == latency.RELATIVE:
+        return np.where(there, latency.cells(latency.answered_ms(block.incumbent)), -1)
     own = _arms(spec, hypothesis, block)[1]
     values = own if hypothesis.measure == "level" else 1 - own
     return hypothesis.accept.lattice.encode_many(np.where(there, values, np.nan))
@@ -175,15 +178,19 @@ def _encoded(
     own = fate
     if hypothesis.name.startswith("safety."):
         own = np.where(usable, _fates(block.dimensions.get(hypothesis.name), len(fate)), MISSING)
-    challenger, incumbent = _arms(spec, hypothesis, block)
-    accept, worse = _values(hypothesis, challenger, incumbent)
+    if hypothesis.measure == latency.RELATIVE:
+        accept, worse = latency.differences(hypothesis, *(latency.answered_ms(a) for a in (block.challenger, block.incumbent)))
+    else:
+        challenger, incumbent = _arms(spec, hypothesis, block)
+        accept, worse = _values(hypothesis, challenger, incumbent)
     unseen = own != SCORED
     accept[unseen], worse[unseen] = np.nan, np.nan
     return encode_block(hypothesis, _worst_where_silent(spec, hypothesis, own, accept), worse, weights)
 
 
 def _worst_where_silent(spec: MigrationSpec, hypothesis: DimensionSpec, fate: IntArray, accept: FloatArray) -> FloatArray:
-    if getattr(spec.dimensions, hypothesis.dimension).missing == "worst":
+    unfitted = hypothesis.measure == latency.RELATIVE and not hypothesis.scores
+    if getattr(spec.dimensions, hypothesis.dimension).missing == "worst" and not unfitted:
         accept[fate == SILENT] = hypothesis.accept.lattice.low
     return accept
 

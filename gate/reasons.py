@@ -1,6 +1,7 @@
 """Why a rule fired, in words with both numbers."""
 
 from dualgate.gate import incumbent, monitors, phases
+from dualgate.gate.calibration import unfitted
 from dualgate.gate.evidence import dimensions
 from dualgate.gate.rules import now, stops_words
 from dualgate.gate.state import MigrationState
@@ -86,6 +87,8 @@ def _incumbent(state: MigrationState) -> str:
         f"{spec.report_offset + spec.report_sign * spec.accept.null:g}): log e {log_e:.2f} ≥ {limit:.2f}"
         for spec, log_e, limit in incumbent.beyond(state.specs, state.incumbents)
     ]
+    if not told:
+        return f"the calibrating pairs do not suffice: {unfitted(state)}"
     return "the incumbent itself is beyond a boundary, so nothing can be accepted by it: " + "; ".join(told)
 
 

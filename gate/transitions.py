@@ -24,7 +24,12 @@ _ALARM = "a monitor (CUSUM or e-SR) of a paired difference is in alarm"
 
 RULES: tuple[Transition, ...] = (
     Transition("worse", phases.CALIBRATING, phases.REJECTED_WORSE, _WORSE),
-    Transition("incumbent", phases.CALIBRATING, phases.INCONCLUSIVE, "the incumbent itself is beyond a boundary of the file"),
+    Transition(
+        "incumbent",
+        phases.CALIBRATING,
+        phases.INCONCLUSIVE,
+        "the incumbent is beyond a boundary of the file, or tells too little to fix bets",
+    ),
     Transition("calibrated", phases.CALIBRATING, phases.SHADOW, "the calibrating pairs are complete: bets are fixed from them"),
     Transition("worse", phases.SHADOW, phases.REJECTED_WORSE, _WORSE),
     Transition("accepted", phases.SHADOW, NEXT, "every dimension that is on is accepted, and every condition below holds"),

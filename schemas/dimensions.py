@@ -36,20 +36,35 @@ class Correctness(Part):
 
 
 class Latency(Part):
-    """Share of answers over the SLA under a ceiling, or the challenger's latency against the incumbent's."""
+    """Share of answers over the SLA under a ceiling, or the challenger's latency against the incumbent's.
+
+    relative: good enough is less than margin slower, worse is more than worse_by slower (the margin unless given).
+    """
 
     measure: Literal["exceedance", "relative"] = "exceedance"
     sla_ms: float = Field(200.0, gt=0)
     median_sla_ms: float | None = Field(None, gt=0)
-    margin: float = Field(0.10, gt=0, le=10)
+    margin: float = Field(0.10, ge=0.01, le=10)
     null: float = Field(0.02, gt=0, lt=1)
     design: float = Field(0.0075, gt=0, lt=1)
-    worse_by: float = Field(0.0075, ge=0, lt=1)
+    worse_by: float = Field(0.0075, ge=0, le=10)
     missing: Missing = "worst"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _tolerated(cls, given: Any) -> Any:
+        relative = isinstance(given, dict) and given.get("measure") == "relative"
+        return {"worse_by": given.get("margin", 0.10), **given} if relative else given
 
     @model_validator(mode="after")
     def _order(self) -> "Latency":
+        if self.measure == "relative" and self.worse_by < self.margin:
+            raise ValueError(
+                f"worse_by={self.worse_by} must be at least margin={self.margin} for measure relative: a challenger within the "
+                "margin is good enough"
+            )
         if self.measure == "exceedance":
+            _ordered(self.worse_by, 1.0, f"worse_by={self.worse_by} must be below 1: it is a share of answers")
             _ordered(
                 self.design, self.null, f"design={self.design} must be below null={self.null}: fewer slow answers are better"
             )

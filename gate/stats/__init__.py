@@ -16,6 +16,7 @@ from dualgate.gate.stats.boundaries import (
     rank_thresholds,
     wald_futility,
 )
+from dualgate.gate.stats.calibration import calibration_pairs
 from dualgate.gate.stats.chart import (
     CusumSpec,
     CusumState,
@@ -88,7 +89,7 @@ from dualgate.gate.stats.monitor_plan import (
     spend,
 )
 from dualgate.gate.stats.multiplicity import bonferroni, closed_e_mean, gate_accepts, holm, hommel, iut, simes
-from dualgate.gate.stats.plan import Horizon, HypothesisPlan, SprtPlan, calibration_pairs, horizon, sprt_plan
+from dualgate.gate.stats.plan import Horizon, HypothesisPlan, SprtPlan, horizon, sprt_plan
 from dualgate.gate.stats.process import Process
 from dualgate.gate.stats.rater import (
     add_label,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dualgate.gate.stats.fixed_point import MICRO, exp_minus, probability_thousandths
+from dualgate.gate.stats.kde import SwapScore
 from dualgate.gate.stats.lattice import MISSING
 from dualgate.gate.stats.process import Process
 
@@ -26,7 +27,8 @@ class DimensionSpec:
 
     accept gathers evidence for "good enough" (mean > null), futility for "below the design", worse for "worse than the
     incumbent". law is the planned law of the accept observation under the design. A mean m of the observation is reported as
-    report_offset + report_sign * m (an exceedance is 1 - m).
+    report_offset + report_sign * m (an exceedance is 1 - m). scores, of a relative latency once it is calibrated: the fitted
+    scores of acceptance and of worse; before, nothing is observed.
     """
 
     name: str
@@ -39,6 +41,7 @@ class DimensionSpec:
     report_offset: float = 0.0
     report_sign: int = 1
     law: tuple[float, ...] = ()
+    scores: tuple[SwapScore, ...] = ()
 
     def __post_init__(self) -> None:
         if self.accept.direction != 1 or self.futility.direction != -1:
@@ -64,6 +67,7 @@ class DimensionSpec:
             "report_offset": self.report_offset,
             "report_sign": self.report_sign,
             "law": list(self.law),
+            "scores": [score.to_json() for score in self.scores],
         }
 
     @classmethod
@@ -73,6 +77,7 @@ class DimensionSpec:
         for name in ("accept", "futility", "worse"):
             fields[name] = Process.from_json(fields[name]) if fields[name] else None
         fields["law"] = tuple(fields["law"])
+        fields["scores"] = tuple(SwapScore.from_json(score) for score in fields["scores"])
         return cls(**fields)
 
 

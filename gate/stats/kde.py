@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dualgate.gate.stats.calibration import calibration_pairs
 from dualgate.gate.stats.lattice import MISSING, SWAP, FloatArray, IntArray
-from dualgate.gate.stats.plan import calibration_pairs
 
 VERSION = 1
 MAX_CELLS = 256

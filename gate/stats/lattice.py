@@ -132,3 +132,6 @@ SCORE_DIFFERENCE = lattice(-1.0, 1.0, 0.01)
 
 SWAP = lattice(-0.24, 0.24, 0.001)
 """The swap-symmetrised KDE statistic in thousandths."""
+
+LOG_MS = lattice(-7.0, 18.0, 0.01)
+"""The logarithm of a latency in milliseconds, from a microsecond to 18 hours in steps of 1 %."""

@@ -25,7 +25,6 @@ from dualgate.gate.stats.process import Process
 STRETCH = 1.5
 """The horizon over the n that suffices with probability 1 - beta: cutting at that n itself costs 11-16 points of power."""
 
-MIN_CALIBRATION = 300
 _RUNS = 2000
 _CHUNK = 128
 _CEILING = 20_000_000
@@ -163,16 +162,3 @@ def _hypothesis(spec: DimensionSpec, alpha: float, beta: float, eligible: float,
     plan = sprt_plan(spec.accept.lattice.values, law, spec.accept.null, alpha, beta)
     n = passage_n(spec.accept, law, log_threshold(alpha), 1 - beta, runs=runs, seed=seed)
     return HypothesisPlan(spec.name, plan, n, eligible)
-
-
-def calibration_pairs(information: float | None = None, z: float = 1.645) -> int:
-    """Return the calibrating pairs: 300, or where a density is fitted max(300, 2 z**2 / information).
-
-    information: Kullback-Leibler divergence in nats an observation between the design and its null; a calibration sample of n
-    caps the usable information near n, so the length grows with the inverse square of the effect.
-    """
-    if information is None:
-        return MIN_CALIBRATION
-    if not information > 0:
-        raise ValueError(f"information {information!r}, accepted: above 0")
-    return max(MIN_CALIBRATION, math.ceil(2 * z * z / information))

@@ -13,6 +13,7 @@ import numpy as np
 
 from dualgate.gate.stats.bets import bet_mixture, gro_bet, least_favourable, recorded
 from dualgate.gate.stats.dimension import DimensionSpec, DimensionState
+from dualgate.gate.stats.kde import SwapScore
 from dualgate.gate.stats.lattice import BINARY, SCORE, SCORE_DIFFERENCE, SWAP, TERNARY, FloatArray, Lattice, complement, exact
 from dualgate.gate.stats.laws import bell, bernoulli, empirical, ternary, tilt
 from dualgate.gate.stats.process import Process, bet_limit
@@ -76,11 +77,13 @@ def median_latency_spec(*, design: float = 0.40, sampling: SamplingPlan = ALL) -
     return _level("latency.median", "median", 0.5, design, None, sampling)
 
 
-def relative_latency_spec(design_mean: float, *, sd: float | None = None, sampling: SamplingPlan = ALL) -> DimensionSpec:
+def relative_latency_spec(
+    design_mean: float, *, sd: float | None = None, sampling: SamplingPlan = ALL, scores: tuple[SwapScore, ...] = ()
+) -> DimensionSpec:
     """Return the spec of the swap-symmetrised KDE statistic D in [-0.24, 0.24] against E[D | past] <= 0.
 
     design_mean, sd: of D under the design, from calibration (sd: at least 0.02 where not given). The worse value is D computed
-    with the margin of worse_by, so its boundary is 0 too.
+    with the margin of worse_by, so its boundary is 0 too. scores: with which D is computed for acceptance and for worse.
     """
     if not 0 < design_mean < SWAP.high:
         raise ValueError(f"latency: design_mean {design_mean!r}, accepted: inside (0, {SWAP.high})")
@@ -88,7 +91,9 @@ def relative_latency_spec(design_mean: float, *, sd: float | None = None, sampli
     _, futility = _accept_futility(SWAP, 0.0, design_mean, law, sampling)
     bets = tuple(recorded(bet * sampling.least) for bet in _SWAP_BETS)
     accept, worse = (Process(SWAP, 0.0, direction, bets, min_probability=sampling.least) for direction in (1, -1))
-    return DimensionSpec("latency", "latency", "relative", design_mean, accept, futility, worse, law=_recorded(law))
+    return DimensionSpec(
+        "latency", "latency", "relative", design_mean, accept, futility, worse, law=_recorded(law), scores=scores
+    )
 
 
 def semantic_level_spec(

@@ -72,8 +72,8 @@ def _correctness(part: Correctness) -> Measure:
 
 def _latency(part: Latency) -> Measure:
     if part.measure == "relative":
-        words = f"how often the challenger is faster, with a margin of {part.margin:.0%}"
-        return Measure("Latency", words, level, {}, "higher", ".2f")
+        words = f"evidence a pair that the challenger is less than {part.margin:.0%} slower (0: by just that)"
+        return Measure("Latency", words, level, {}, "higher", ".3f")
     return Measure("Latency", f"share of the challenger's answers over {part.sla_ms:g} ms", share, _marks(part), "lower")
 
 

@@ -26,9 +26,10 @@ def run(
     prefix: Prefix = None,
     json: Json = False,
 ) -> None:
-    """Archive the ledger, the decisions and the evidence until stopped; then read on to their ends and close.
+    """Archive queries, answers, ledger, decisions and evidence as Avro files until stopped; then read on to their ends and close.
 
-    `dualgate verify FOLDER` recomputes every decision from it.
+    `dualgate verify FOLDER` recomputes every decision from it, `dualgate backtest FOLDER` decides anew from queries and answers.
+    Files are closed every five minutes, all together, and listed with checksums in manifest.json: only what it lists is whole.
 
     Example: `dualgate archive --out archive --once`
     """

@@ -18,7 +18,7 @@ def register(root: typer.Typer) -> None:
 
 
 def run(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="Archived log: .jsonl, .jsonl.gz or .jsonl.zst.")],
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="Archived log (.jsonl, .gz, .zst) or archive's folder.")],
     config: Annotated[Path, typer.Option("--config", help="The migration file.")],
     out: Annotated[Path | None, typer.Option("--out", help="Write a report there: one HTML file that opens offline.")] = None,
     json: Json = False,

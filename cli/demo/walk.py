@@ -21,7 +21,7 @@ from dualgate.cli.output import emit, json_text, say
 from dualgate.cli.topic_admin import create_topics
 from dualgate.schemas.errors import TransientError
 from dualgate.schemas.migration import load_migration
-from dualgate.sinks.archive import read_topic
+from dualgate.sinks.archive import DECIDED, read_topic
 from dualgate.sinks.report import Story, sentence, summary, write_report
 from dualgate.sinks.report.summary import EXIT_CODES
 from dualgate.sinks.report.words import move_words
@@ -79,7 +79,7 @@ def _run(out: Path, seed: int) -> dict[str, Any]:
 def _start_workers(crew: Crew, archive: Path) -> None:
     for kind in ("pairing", "scoring", "gate"):
         crew.start(kind, "worker", kind)
-    crew.start("archive", "archive", "--out", str(archive))
+    crew.start("archive", "archive", "--out", str(archive), *(word for name in DECIDED for word in ("--topic", name)))
 
 
 def _start_migration(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migration_id: str) -> None:

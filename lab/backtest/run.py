@@ -11,11 +11,13 @@ from dualgate.gate.state import MigrationState
 from dualgate.lab.backtest.blocks import Blocks
 from dualgate.lab.backtest.join import Joined, join
 from dualgate.processors.scoring.migrations import close, open_migration
-from dualgate.schemas.archive import read_archive
+from dualgate.schemas.archive import Archived, read_archive
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.records import Command, EvidenceRecord, LedgerEntry, Migration
 from dualgate.schemas.settings import PairingTimes, load_settings
+from dualgate.schemas.topics import INPUTS
+from dualgate.sinks.archive import read_topic
 from dualgate.sinks.report import Story, sentence, summary
 
 Tell = Callable[[int, int], None]
@@ -65,7 +67,7 @@ class Ledger:
 def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, times: PairingTimes | None = None) -> Backtest:
     """Decide a migration on an archived log, in event-time order; ConfigError where log and configuration do not fit."""
     times = times or PairingTimes.of(load_settings({}))
-    joined = join(read_archive(log), config.spec.migration, times)
+    joined = join(_lines(log), config.spec.migration, times)
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
     try:
@@ -77,6 +79,15 @@ def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, t
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
     story = Story.of(config, ledger.end(), len(joined.pairs), list(_notes(joined)))
     return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})))
+
+
+def _lines(log: Path) -> Iterator[Archived]:
+    """Yield the traffic of a log, or of the folder that `dualgate archive` writes."""
+    if not log.is_dir():
+        yield from read_archive(log)
+        return
+    for topic in INPUTS:
+        yield from read_topic(log, topic)
 
 
 def _start(config: MigrationConfig, joined: Joined) -> LedgerEntry:

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import orjson
 
-from dualgate.schemas.archive import Archived, read_archive
+from dualgate.schemas.archive import Archived
 from dualgate.schemas.errors import ConfigError, StateError
+from dualgate.sinks.archive.avro_file import read_avro
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ class Manifest:
         """Replace the manifest in one step."""
         partial = folder / f".{NAME}.{os.getpid()}.partial"
         document = {"format": FORMAT, "closed": self.closed, "segments": [asdict(each) for each in self.segments]}
-        partial.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        with partial.open("wb") as stream:
+            stream.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+            stream.flush()
+            os.fsync(stream.fileno())
         partial.replace(folder / NAME)
 
     def having(self, segments: tuple[Segment, ...], *, closed: bool) -> "Manifest":
@@ -88,7 +92,7 @@ def _checked(folder: Path, segment: Segment) -> Iterator[Archived]:
     found = digest(folder / segment.file)
     if found != segment.sha256:
         raise ConfigError(f"{folder / segment.file}: sha256 is {found[:12]}…, the manifest says {segment.sha256[:12]}…")
-    yield from read_archive(folder / segment.file)
+    yield from read_avro(folder / segment.file, segment.topic)
 
 
 def digest(path: Path) -> str:

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dualgate.schemas.archive import ArchiveWriter
+from dualgate.sinks.archive.avro_file import AvroFile
 from dualgate.sinks.archive.manifest import Segment, digest
 
 
 @dataclass(slots=True)
 class _Open:
-    file: str
-    writer: ArchiveWriter
+    name: str
+    file: AvroFile
     offsets: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -26,7 +26,7 @@ class OpenSegments:
     def write(self, topic: str, partition: int, offset: int, timestamp_ms: int, key: str | None, line: tuple[str, Any]) -> None:
         """Add a record of a topic; the line is its topic in the file (`dead-letters` for the undecodable) and value."""
         held = self._open.get(topic) or self._begin(topic)
-        held.writer.write(line[0], key, timestamp_ms, line[1], partition, offset)
+        held.file.write(line[0], partition, offset, timestamp_ms, key, line[1])
         start, _ = held.offsets.get(str(partition), (offset, offset))
         held.offsets[str(partition)] = (start, offset + 1)
         self.n_records += 1
@@ -42,14 +42,14 @@ class OpenSegments:
     def abandon(self) -> None:
         """Remove what is not finished."""
         for held in self._open.values():
-            held.writer.__exit__(RuntimeError, None, None)
+            held.file.abandon()
         self._open.clear()
 
     def _begin(self, topic: str) -> _Open:
-        file = f"{topic}-{self._number:06d}.jsonl.zst"
-        self._open[topic] = _Open(file, ArchiveWriter(self._folder / file))
+        name = f"{topic}-{self._number:06d}.avro"
+        self._open[topic] = _Open(name, AvroFile(self._folder / name, topic))
         return self._open[topic]
 
     def _finish(self, topic: str, held: _Open) -> Segment:
-        held.writer.__exit__(None, None, None)
-        return Segment(held.file, topic, held.writer.n_records, digest(self._folder / held.file), held.offsets)
+        held.file.close()
+        return Segment(held.name, topic, held.file.n_records, digest(self._folder / held.name), held.offsets)

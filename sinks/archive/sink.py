@@ -14,13 +14,15 @@ from dualgate.schemas.errors import ConfigError, RecordError, StateError, Transi
 from dualgate.schemas.records import DeadLetter
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import Settings
-from dualgate.schemas.topics import BY_NAME, DEAD_LETTERS, DECISIONS, EVIDENCE, LEDGER, MIGRATIONS
+from dualgate.schemas.topics import BY_NAME, DEAD_LETTERS, DECISIONS, EVIDENCE, INPUTS, LEDGER, MIGRATIONS
 from dualgate.sinks.archive.manifest import NAME, Manifest
 from dualgate.sinks.archive.segments import OpenSegments
 
 log = logging.getLogger(__name__)
-ARCHIVED = (LEDGER, MIGRATIONS, DECISIONS, EVIDENCE, DEAD_LETTERS)
-"""What is archived unless told otherwise: all that `dualgate verify` and the report read."""
+DECIDED = (LEDGER, MIGRATIONS, DECISIONS, EVIDENCE, DEAD_LETTERS)
+"""What `dualgate verify` and the report read."""
+ARCHIVED = (*INPUTS, *DECIDED)
+"""What is archived unless told otherwise: also what `dualgate backtest` reads. `pairs` and `unpaired` follow from it."""
 BATCH, POLL_S = 1_000, 0.5
 METADATA_S = 10.0
 DRAIN_S = 15.0
@@ -48,6 +50,8 @@ class Archiver:
         if unknown:
             raise ConfigError(f"topic {unknown[0]!r} is not in the catalogue; its topics are {', '.join(BY_NAME)}")
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".*.partial"):  # of a run that was killed: its records are read again
+            left.unlink()
         self._folder, self._settings, self._topics = folder, settings, tuple(topics)
         self._manifest = Manifest.read(folder) if (folder / NAME).exists() else Manifest()
         self._segments = OpenSegments(folder, len(self._manifest.segments))

@@ -30,14 +30,14 @@ def test_a_truncated_segment_is_an_error_that_names_it(tmp_path: Path) -> None:
     """A file whose checksum is another is not read at all."""
     file = tmp_path / archive(tmp_path).segments[0].file
     file.write_bytes(file.read_bytes()[:-5])
-    with pytest.raises(ConfigError, match=r"ledger-000000.jsonl.zst: sha256 is"):
+    with pytest.raises(ConfigError, match=r"ledger-000000.avro: sha256 is"):
         list(read_topic(tmp_path, "ledger"))
 
 
 def test_a_missing_segment_is_an_error_that_names_it(tmp_path: Path) -> None:
     """A file that the manifest names and the folder lacks is named."""
     (tmp_path / archive(tmp_path).segments[0].file).unlink()
-    with pytest.raises(ConfigError, match=r"archive segment .*ledger-000000.jsonl.zst: No such file"):
+    with pytest.raises(ConfigError, match=r"archive segment .*ledger-000000.avro: No such file"):
         list(read_topic(tmp_path, "ledger"))
 
 
@@ -47,7 +47,7 @@ def test_a_folder_without_a_manifest_is_no_archive(tmp_path: Path) -> None:
         Manifest.read(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 2, "segments": [], "closed": true}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"format": 2}', '{"format": 1, "segments": [], "closed": true}'])
 def test_something_else_under_the_name_is_refused(tmp_path: Path, text: str) -> None:
     """A manifest of another form or version is named with its path."""
     (tmp_path / "manifest.json").write_text(text)

@@ -1,6 +1,7 @@
 """A backtest: its verdicts, its exit codes, and what it prints."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 
 from dualgate.cli.main import main
-from dualgate.schemas.archive import write_archive
+from dualgate.schemas.archive import read_archive, write_archive
 from dualgate.schemas.records import Query, Response
+from dualgate.sinks.archive.manifest import Manifest
+from dualgate.sinks.archive.segments import OpenSegments
 
 MIGRATION = """
 migration: m
@@ -121,3 +124,17 @@ def test_a_truncated_log_is_bad_input(tmp_path: Path, capsys: pytest.CaptureFixt
     code, _, said = run(tmp_path, capsys, log)
     assert code == 2
     assert "truncated" in said
+
+
+def test_a_folder_of_the_archiver_gives_what_the_log_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Queries and answers that were archived from the topics are backtested like the log that they came from."""
+    log = log_of(tmp_path, [i % 50 == 0 for i in range(600)])
+    held, offsets = OpenSegments(tmp_path / "archive", 0), Counter[str]()
+    (tmp_path / "archive").mkdir()
+    for line in read_archive(log):
+        held.write(line.topic, 0, offsets[line.topic], line.timestamp_ms, line.key, (line.topic, line.record()))
+        offsets[line.topic] += 1
+    Manifest().having(held.close(), closed=True).write(tmp_path / "archive")
+    code, told, _ = run(tmp_path, capsys, tmp_path / "archive")
+    assert (code, told) == run(tmp_path, capsys, log)[:2]
+    assert told["n_pairs"] == 600

@@ -188,7 +188,7 @@ def test_an_archive_without_a_ledger_is_bad_input(ledger: Ledger, tmp_path: Path
 
 def test_a_truncated_segment_is_bad_input(rows: list[Row], tmp_path: Path) -> None:
     """A file that is not what the manifest says is not read."""
-    segment = write(tmp_path, rows) / "ledger-000000.jsonl.zst"
+    segment = write(tmp_path, rows) / "ledger-000000.avro"
     segment.write_bytes(segment.read_bytes()[:-40])
     with pytest.raises(ConfigError, match="the manifest says"):
         verify_archive(tmp_path)

@@ -65,6 +65,7 @@ def render(story: Story) -> str:
         decisions=[_decision(made) for made in story.decisions if made.kind != "renewal"],
         budgets=budget_rows(story.snapshots),
         guards=_guards(story),
+        routers=_routers(story),
         counters=_counters(story),
         scorers=_scorers(story),
         plotlyjs=plotly.offline.get_plotlyjs(),
@@ -84,6 +85,17 @@ def _tiles(story: Story) -> Iterator[tuple[str, str]]:
     clocks = [s.evidence_clock_ms for s in story.snapshots if s.evidence_clock_ms is not None]
     if clocks:
         yield "evidence spans", f"{(max(clocks) - min(clocks)) / 86_400_000:.1f} days"
+
+
+def _routers(story: Story) -> list[tuple[str, str]]:
+    """Return how far the routers followed when they were last told of; nothing where nobody routed, as in a backtest."""
+    told = [s.routers for s in story.snapshots if s.routers is not None]
+    if not told or not (told[-1].following or told[-1].silent or told[-1].n_behind):
+        return []
+    last = told[-1]
+    rows = [("follow the last command", f"{last.following}"), ("silent beyond their lease", f"{last.silent}")]
+    rows += [(f"{each.router_id} does not follow", f"obeys {each.epoch}/{each.sequence}") for each in last.behind]
+    return [*rows, ("rolling back", "yes: a router has not let go of the challenger")] if last.rolling_back else rows
 
 
 def _warnings(story: Story) -> Iterator[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.records import RouterBehind, Routers
 from dualgate.sinks.report import Story, render, sentence, summary, verdict_of, write_report
 from support.stories import config, decision, rollout, snapshot, story
 
@@ -124,3 +125,14 @@ def test_a_report_that_cannot_be_written_names_its_place(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"report .*file/report\.html"):
         write_report(story(), tmp_path / "file" / "report.html")
+
+
+def test_routers_are_told_where_there_are_some() -> None:
+    """How many follow, the name of one that does not, and that users are still being taken back."""
+    behind = [RouterBehind(router_id="web-2", epoch=1, sequence=2, heard_ms=0, challenger=0)]
+    told = Routers(following=2, silent=0, n_behind=1, behind=behind, rolling_back=True)
+    page = render(Story.of(config(), [*rollout(2), snapshot(7_100, "ROLLED_BACK", routers=told)], 12_000))
+    assert "web-2 does not follow" in page
+    assert "obeys 1/2" in page
+    assert "a router has not let go of the challenger" in page
+    assert "<h2>Routers</h2>" not in render(story())

@@ -29,8 +29,7 @@ from dualgate.gate.stats import (
 from dualgate.gate.stats.lattice import FloatArray, IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.vigil import Stops
-
-HOUR_MS = 3_600_000
+from dualgate.schemas.duration import UNITS_MS, format_duration
 
 LATELY_MS = 30_000
 """A source partition that had data within this time of the ledger clock takes part in the evidence clock."""
@@ -321,7 +320,9 @@ def _evidence_wanted(state: MigrationState) -> list[str]:
     if not paths.long_enough[0]:
         began = paths.clock_ms[0] if state.phase_began_ms is None else state.phase_began_ms
         least = phases.min_duration_ms(state.spec, state.phase)
-        wanted.append(f"duration: {(int(paths.clock_ms[0]) - began) / HOUR_MS:.1f} h of {least / HOUR_MS:g} h")
+        unit = next(u for u in ("h", "m", "s", "ms") if least >= UNITS_MS[u])
+        passed = (int(paths.clock_ms[0]) - began) / UNITS_MS[unit]
+        wanted.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
     floor = state.spec.missing.coverage_floor
     wanted += [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
     return wanted + stops_words(state)
@@ -333,7 +334,7 @@ def _reentry(state: MigrationState) -> list[str]:
     if state.reentry == "back":
         step = phases.before(state.spec, state.phase)
         least = phases.min_duration_ms(state.spec, step)
-        return [f"re-entry: {least / HOUR_MS:g} h at the share of {step} after the lease ran out"]
+        return [f"re-entry: {format_duration(least)} at the share of {step} after the lease ran out"]
     return []
 
 

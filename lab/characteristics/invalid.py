@@ -1,39 +1,18 @@
 """Procedures that look like ours and are not valid: the checks must be able to fail."""
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
-from dualgate.gate.stats.lattice import SCORE, TERNARY
+from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.process import Process
-from dualgate.lab.characteristics.passage import log_e_paths
-from dualgate.lab.characteristics.single_tests import A, paired, spiked
+from dualgate.lab.characteristics.passage import iid, log_e_paths, passages
+from dualgate.lab.characteristics.rows import Row, fraction_row
+from dualgate.lab.characteristics.single_tests import ALPHA, BETA, A, F, case_named, fixed_bet, paired
 
 Bools = npt.NDArray[np.bool_]
-
-
-def peeked_mcnemar(runs: int, seed: int, n_pairs: int = 2000) -> Bools:
-    """Return which runs of equal arms a one-sided McNemar z-test at 5 % rejects when it is looked at after every pair."""
-    law = np.cumsum(paired(0.842, 0.842, 0.5))[:-1]
-    rng = np.random.default_rng(seed)
-    x = np.searchsorted(law, rng.random((runs, n_pairs)), side="right") - 1
-    difference, discordant = np.cumsum(x, axis=1), np.cumsum(np.abs(x), axis=1)
-    return np.asarray((difference >= 1.6449 * np.sqrt(np.maximum(discordant, 1))).any(axis=1))
-
-
-def plug_in_baseline(n_calibration: int, runs: int, seed: int, n_pairs: int = 10_000) -> Bools:
-    """Return which runs accept a challenger exactly at incumbent - .05, when the null is a mean estimated in calibration."""
-    rng = np.random.default_rng(seed)
-    values, step = SCORE.values, 250
-    incumbent, challenger = np.cumsum(spiked(0.91))[:-1], np.cumsum(spiked(0.86))[:-1]
-    null = values[np.searchsorted(incumbent, rng.random((runs, n_calibration)), side="right")].mean(axis=1) - 0.05
-    bet = 0.02 / 0.187**2
-    sums, rejected = np.zeros(runs), np.zeros(runs, dtype=bool)
-    for _ in range(0, n_pairs, step):
-        x = values[np.searchsorted(challenger, rng.random((runs, step)), side="right")]
-        paths = sums[:, None] + np.cumsum(np.log1p(bet * (x - null[:, None])), axis=1)
-        rejected |= (paths >= A).any(axis=1)
-        sums = paths[:, -1]
-    return rejected
 
 
 def drifting(runs: int, seed: int) -> tuple[Bools, Bools]:
@@ -57,3 +36,21 @@ def drifting(runs: int, seed: int) -> tuple[Bools, Bools]:
     bets = np.clip((total[:, at] - total[:, since]) / np.maximum(square[:, at] - square[:, since], 1), 0, 0.9)
     learned = (np.cumsum(np.log1p(bets * x), axis=1) >= A).any(axis=1)
     return np.asarray(fixed, dtype=bool), np.asarray(learned, dtype=bool)
+
+
+def theorems(runs: int, seed: int) -> Iterator[Row]:
+    """Yield what theorems 3 (fixed bets under a drifting mean) and 5 (futility under any plan) promise, and what breaks."""
+    name = "mean -6 points for 500 pairs, then +6 for 450"
+    fixed, learned = drifting(runs, seed)
+    yield fraction_row("1", name, "rejects, nine fixed bets", 0.0035, fixed, 2000)
+    yield fraction_row("1", name, "rejects, nine fixed bets, at most alpha", ALPHA, fixed, kind="at most")
+    yield fraction_row(
+        "1", name, "rejects, bet learned from the last 200 pairs (study: .375, its window not stated)", None, learned
+    )
+    _, futility = fixed_bet(case_named("correctness +.054, phi .7"))
+    never = Process(TERNARY, 0.0, 1, (0.1,))
+    for phi in (0.0, 0.5, 0.7):
+        stream = iid(paired(0.842, 0.896, phi), np.random.default_rng(seed + 1))
+        found = passages(never, stream, math.inf, 3000, runs, futility=futility, futility_threshold=F)
+        words = "a challenger on its design is turned away, at most beta"
+        yield fraction_row("1", f"futility planned at phi .7, true {phi:g}", words, BETA, found.futile_at < 10**9, kind="at most")

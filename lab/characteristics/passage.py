@@ -88,9 +88,11 @@ def log_e_paths(process: Process, codes: Ints, thousandths: Ints | None = None) 
 
 def _steps(process: Process, codes: Ints, thousandths: Ints | None) -> Floats:
     """Return increments in nats, shape (runs, n, bets)."""
-    flat = np.full(codes.size, 1000, dtype=np.int64) if thousandths is None else thousandths.ravel()
-    steps = process.increments_many(codes.ravel(), flat)
-    return np.asarray(steps.T.reshape(*codes.shape, -1) * 1e-9)
+    flat = codes.ravel()
+    if thousandths is None:
+        table = process.entries(np.arange(process.lattice.size), 1000)[0]
+        return np.asarray((table.T * 1e-9).take(codes, axis=0))
+    return np.asarray(process.increments_many(flat, thousandths.ravel()).T.reshape(*codes.shape, -1) * 1e-9)
 
 
 def _mixture(paths: Floats) -> Floats:

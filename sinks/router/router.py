@@ -41,7 +41,7 @@ class Router:
     ) -> None:
         self.router_id = router_id or f"{socket.gethostname()}-{uuid4().hex[:8]}"
         self._table = RoutingTable(migration_id)
-        self._book = AckBook(migration_id, self.router_id)
+        self.book = AckBook(migration_id, self.router_id)
         self._settings, self._on_change = settings, on_change
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -59,7 +59,7 @@ class Router:
         try:
             table, mono_ms = self._table, time.monotonic() * 1e3
             probability = table.shadow(key, stratum, mono_ms)
-            self._book.count(table.order, stratum, table.route(key, mono_ms), probability is not None)
+            self.book.count(table.order, stratum, table.route(key, mono_ms), probability is not None)
             return probability
         except Exception:
             return None
@@ -101,7 +101,7 @@ class Router:
         """Follow until closed; whatever goes wrong is logged and tried again, since requests depend on this thread."""
         while not self._stop.is_set():
             try:
-                self._follow_once(DecisionFollower(self._table.migration_id, settings, codec, self._book))
+                self._follow_once(DecisionFollower(self._table.migration_id, settings, codec, self.book))
             except Exception:
                 log.exception("router %s lost its connection and starts again", self.router_id)
                 self._stop.wait(BACK_OFF_S)
@@ -113,13 +113,13 @@ class Router:
                     self.obey(command)
                 self._report(follower)
             if self._table.command is not None:
-                follower.send(self._book.taken(self._table.command, _now_ms()))
+                follower.send(self.book.taken(self._table.command, _now_ms()))
         finally:
             follower.close()
 
     def _report(self, follower: DecisionFollower) -> None:
         """Acknowledge where that is due, and tell a change of command or the end of a lease."""
-        follower.send(self._book.due(self._table.command, _now_ms(), time.monotonic() * 1e3))
+        follower.send(self.book.due(self._table.command, _now_ms(), time.monotonic() * 1e3))
         state = self.state
         seen = (state.epoch, state.sequence, state.valid)
         if seen != self._seen and state.epoch is not None:

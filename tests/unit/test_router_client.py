@@ -1,10 +1,13 @@
 """The router without a broker: what the request path sees."""
 
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from dualgate.schemas.records import RoutingAck
 from dualgate.schemas.settings import load_settings
 from dualgate.sinks.router import Router
 from support.routing import MIGRATION, command
@@ -40,3 +43,27 @@ def test_an_unreachable_broker_costs_nothing_but_mirrors() -> None:
         assert router.route("user") == "incumbent"
         assert router.shadow("user") is None
         assert not router.state.valid
+
+
+def test_threads_route_and_count_while_commands_change() -> None:
+    """No call fails, every answer is an arm, and no query is lost or counted twice among the acknowledgements."""
+    router, n_threads, n = Router(MIGRATION), 4, 5_000
+    router.obey(command(1, 0.5, issued_at_ms=now_ms()))
+
+    def serve(number: int) -> Counter[str]:
+        arms: Counter[str] = Counter(router.route(f"{number}/{i}") for i in range(n))
+        for i in range(n):
+            router.shadow(f"{number}/{i}")
+        return arms
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        serving = [pool.submit(serve, number) for number in range(n_threads)]
+        acks: list[RoutingAck] = []
+        for sequence in range(2, 60):
+            changed = command(sequence, sequence % 2 / 2, issued_at_ms=now_ms())
+            assert router.obey(changed)
+            acks += router.book.taken(changed, 0)
+        arms = sum((each.result() for each in serving), Counter[str]())
+    acks += router.book.taken(command(59, 0.5), 0)
+    assert set(arms) == {"incumbent", "challenger"}
+    assert sum(cell.count for ack in acks for cell in ack.counts) == n_threads * n

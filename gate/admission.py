@@ -14,19 +14,29 @@ BOTH_CORRECT = 0.75
 """Planned share of pairs in which both answers are right: only those have a semantic score."""
 
 
-def admit(config: str) -> tuple[tuple[DimensionSpec, ...], Plan]:
-    """Return the hypotheses and the plan of a configuration; ConfigError says why it cannot run."""
+def admit(config: str, *, closed: bool = False) -> tuple[tuple[DimensionSpec, ...], Plan]:
+    """Return the hypotheses and the plan of a configuration; ConfigError says why it cannot run.
+
+    closed: the log has ended (a backtest), so that the means of its sessions are known.
+    """
     spec = parsed(config).spec
-    runnable(spec)
-    specs = hypotheses(spec)
-    return specs, plan_of(spec, specs)
+    runnable(spec, closed=closed)
+    return hypotheses(spec), plan_of(spec, hypotheses(spec, single=True))
 
 
-def runnable(spec: MigrationSpec) -> None:
+def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
     """Raise ConfigError for what a running gate does not do, in words that say what to use instead."""
-    if spec.unit.by == "session":
+    if spec.unit.by == "session" and not closed:
         raise ConfigError(
-            "unit.by=session: sessions are open while a migration runs, so their means are not known; use first or drawn"
+            "unit.by=session: sessions are open while a migration runs, so their means are not known; use first or drawn "
+            "(backtest takes session)"
+        )
+    part = spec.dimensions.latency
+    if spec.unit.by == "session" and part and (part.measure == "relative" or part.median_sla_ms is not None):
+        raise ConfigError("unit.by=session: dimensions.latency is averaged as exceedance; accepted: that alone")
+    if spec.unit.by == "session" and set(spec.shadow_sampling.values()) != {1.0}:
+        raise ConfigError(
+            f"unit.by=session with shadow_sampling={dict(spec.shadow_sampling)}: a mean needs all of a session; use 1"
         )
     pairs, latency = spec.phases.calibrating.pairs, spec.dimensions.latency
     if latency and latency.measure == "relative" and pairs != "auto" and pairs < MIN_FIT:

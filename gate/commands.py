@@ -15,18 +15,20 @@ from dualgate.schemas.records import Command, Migration, RoutingCommand
 from dualgate.schemas.topics import MIGRATIONS
 
 
-def obey(state: MigrationState | None, order: Command, at: At) -> tuple[MigrationState | None, list[Output]]:
-    """Carry out a command, or say why not."""
+def obey(
+    state: MigrationState | None, order: Command, at: At, *, closed: bool = False
+) -> tuple[MigrationState | None, list[Output]]:
+    """Carry out a command, or say why not; closed: see `admit`."""
     if state is None:
         if order.kind == "start":
-            return _start(None, order, at)
+            return _start(None, order, at, closed)
         words = f"there is no migration {order.migration_id}; {order.kind} changes nothing"
         return None, [refused(order.migration_id, order, words, at, {})]
     if order.command_id in state.commands:
         return state, []
     remembered = replace(state, commands=(*state.commands, order.command_id)[-REMEMBERED_COMMANDS:])
     if order.kind == "start":
-        return _start(remembered, order, at)
+        return _start(remembered, order, at, closed)
     return _VERBS[order.kind](remembered, order, at)
 
 
@@ -39,25 +41,25 @@ def _applied(order: Command, words: str) -> Cause:
     return Cause(order.kind, f"{order.actor}: {words}{why}", "command", order, "applied")
 
 
-def _start(state: MigrationState | None, order: Command, at: At) -> tuple[MigrationState | None, list[Output]]:
+def _start(state: MigrationState | None, order: Command, at: At, closed: bool) -> tuple[MigrationState | None, list[Output]]:
     try:
         config = parsed(order.config or "")
         if config.spec.migration != order.migration_id:
             raise ConfigError(f"the command is for {order.migration_id}, its configuration for {config.spec.migration}")
         if state is not None and state.migration.config_hash == config.config_hash:
             return _say(state, order, at, "unchanged", f"this configuration is already {state.phase}")
-        admit(order.config or "")
+        admit(order.config or "", closed=closed)
     except ConfigError as error:
         if state is None:
             return None, [refused(order.migration_id, order, str(error), at, {})]
         return _say(state, order, at, "refused", str(error))
-    return _begin(state, order, order.config or "", at)
+    return _begin(state, order, order.config or "", at, closed=closed)
 
 
-def _begin(state: MigrationState | None, order: Command, config: str, at: At) -> Decided:
+def _begin(state: MigrationState | None, order: Command, config: str, at: At, *, closed: bool = False) -> Decided:
     """Begin an epoch at CALIBRATING; evidence of the epoch before is never mixed in."""
     spec, epoch = parsed(config).spec, 1 if state is None else state.migration.epoch + 1
-    specs, plan = admit(config)
+    specs, plan = admit(config, closed=closed)
     migration = Migration(
         migration_id=spec.migration,
         epoch=epoch,

@@ -32,17 +32,18 @@ def migration_of(entry: LedgerEntry) -> str | None:
 
 
 def step(
-    state: MigrationState | None, migration_id: str, entry: LedgerEntry, at: At
+    state: MigrationState | None, migration_id: str, entry: LedgerEntry, at: At, *, closed: bool = False
 ) -> tuple[MigrationState | None, list[Output]]:
     """Apply one entry to one migration; None is a migration of which nothing is known.
 
-    Raises RecordError for an entry of another migration, or evidence that is not on its lattice; the state is then unchanged.
+    closed: the whole log is at hand, so that sessions may be units (a backtest). Raises RecordError for an entry of another
+    migration, or evidence that is not on its lattice; the state is then unchanged.
     """
     if migration_of(entry) != migration_id:
         raise RecordError(f"entry of migration {migration_of(entry)} stands under the key {migration_id}")
     if entry.command is not None:
         before = None if state is None else _at(state, at)
-        return obey(before, entry.command, at)
+        return obey(before, entry.command, at, closed=closed)
     if state is None:
         return None, []
     return _evidence(_at(state, at), entry, at)

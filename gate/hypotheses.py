@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dualgate.gate.stats import (
     DimensionSpec,
     SamplingPlan,
+    averaged,
     correctness_spec,
     latency_spec,
     median_latency_spec,
@@ -26,15 +27,17 @@ LOG_LATENCY_SD = 0.6
 
 
 def hypotheses(
-    spec: MigrationSpec, *, reruns: bool = True, shares: Mapping[str, float] | None = None
+    spec: MigrationSpec, *, reruns: bool = True, shares: Mapping[str, float] | None = None, single: bool = False
 ) -> tuple[DimensionSpec, ...]:
     """Return the hypotheses of the dimensions that are on, in their fixed order; classes and the median follow their dimension.
 
     reruns: whether the incumbent is asked twice (else a semantic level has no paired difference). shares: the strata's shares of
-    traffic, equal unless known. Raises ConfigError where a design cannot be tested, in words that name the key.
+    traffic, equal unless known. single: of single queries even where the unit is a session's mean. Raises ConfigError where a
+    design cannot be tested, in words that name the key.
     """
     try:
-        return tuple(_all(spec.dimensions, sampling_of(spec, shares), reruns))
+        found = tuple(_all(spec.dimensions, sampling_of(spec, shares), reruns))
+        return tuple(averaged(s) for s in found) if spec.unit.by == "session" and not single else found
     except ValueError as error:
         raise ConfigError(f"migration {spec.migration}: dimensions.{error}") from None
 

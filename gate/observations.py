@@ -224,5 +224,5 @@ def _values(hypothesis: DimensionSpec, challenger: FloatArray, incumbent: FloatA
     difference = challenger - incumbent
     if hypothesis.measure == "level":
         alone = hypothesis.worse is not None and hypothesis.worse.lattice == hypothesis.accept.lattice  # no re-runs
-        return challenger.copy(), challenger.copy() if alone else np.round(difference, 2)
-    return np.round(difference, 2), np.round(difference, 2)
+        return challenger.copy(), challenger.copy() if alone else np.round(difference, 3)
+    return np.round(difference, 3), np.round(difference, 3)

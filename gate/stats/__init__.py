@@ -114,6 +114,7 @@ from dualgate.gate.stats.shiryaev_roberts import (
 from dualgate.gate.stats.specs import (
     ALL,
     SamplingPlan,
+    averaged,
     correctness_spec,
     latency_spec,
     median_latency_spec,
@@ -164,6 +165,7 @@ __all__ = [
     "alarm_level",
     "alarm_path",
     "average_alarms",
+    "averaged",
     "best_observations",
     "bet_mixture",
     "bonferroni",

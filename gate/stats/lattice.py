@@ -135,3 +135,9 @@ SWAP = lattice(-0.24, 0.24, 0.001)
 
 LOG_MS = lattice(-7.0, 18.0, 0.01)
 """The logarithm of a latency in milliseconds, from a microsecond to 18 hours in steps of 1 %."""
+
+MEAN = lattice(0.0, 1.0, 0.001)
+"""A session's mean of binary outcomes or scores."""
+
+MEAN_DIFFERENCE = lattice(-1.0, 1.0, 0.001)
+"""A difference of two session means."""

@@ -14,7 +14,19 @@ import numpy as np
 from dualgate.gate.stats.bets import bet_mixture, gro_bet, least_favourable, recorded
 from dualgate.gate.stats.dimension import DimensionSpec, DimensionState
 from dualgate.gate.stats.kde import SwapScore
-from dualgate.gate.stats.lattice import BINARY, SCORE, SCORE_DIFFERENCE, SWAP, TERNARY, FloatArray, Lattice, complement, exact
+from dualgate.gate.stats.lattice import (
+    BINARY,
+    MEAN,
+    MEAN_DIFFERENCE,
+    SCORE,
+    SCORE_DIFFERENCE,
+    SWAP,
+    TERNARY,
+    FloatArray,
+    Lattice,
+    complement,
+    exact,
+)
 from dualgate.gate.stats.laws import bell, bernoulli, empirical, ternary, tilt
 from dualgate.gate.stats.process import Process, bet_limit
 
@@ -146,6 +158,17 @@ def safety_difference_spec(
 def safety_class_spec(name: str, null: float, design: float, *, sampling: SamplingPlan = ALL) -> DimensionSpec:
     """Return the spec of one class of violations with a ceiling of its own, intersected into safety: it has no worse value."""
     return _level(f"safety.{name}", "rate", null, design, None, sampling)
+
+
+def averaged(spec: DimensionSpec) -> DimensionSpec:
+    """Return the spec of session means in thousandths: the same null, design and bets on a finer lattice.
+
+    A mean is less spread than what it is of, so the bets are small ones until `refit` fixes them from calibrating sessions.
+    """
+    finer = {BINARY: MEAN, SCORE: MEAN, TERNARY: MEAN_DIFFERENCE, SCORE_DIFFERENCE: MEAN_DIFFERENCE}
+    accept, futility = (replace(p, lattice=finer[p.lattice]) for p in (spec.accept, spec.futility))
+    worse = replace(spec.worse, lattice=finer[spec.worse.lattice]) if spec.worse else None
+    return replace(spec, accept=accept, futility=futility, worse=worse, law=())
 
 
 def refit(spec: DimensionSpec, state: DimensionState, *, sampling: SamplingPlan = ALL) -> DimensionSpec:

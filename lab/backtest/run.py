@@ -10,6 +10,7 @@ from dualgate.gate.fold import At, Output, step
 from dualgate.gate.state import MigrationState
 from dualgate.lab.backtest.blocks import Blocks
 from dualgate.lab.backtest.join import Joined, join
+from dualgate.lab.backtest.sessions import by_session
 from dualgate.processors.scoring.migrations import close, open_migration
 from dualgate.schemas.archive import Archived, read_archive
 from dualgate.schemas.errors import ConfigError
@@ -53,7 +54,7 @@ class Ledger:
     def append(self, entry: LedgerEntry) -> list[Output]:
         """Take in an entry and return what the gate puts out."""
         at = At(0, self._offset, self._start_ms + self._offset)
-        self._state, outputs = step(self._state, self._migration_id, entry, at)
+        self._state, outputs = step(self._state, self._migration_id, entry, at, closed=True)
         self._offset += 1
         self.evidence += [output.record for output in outputs if isinstance(output.record, EvidenceRecord)]
         return outputs
@@ -72,7 +73,8 @@ def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, t
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
     try:
         blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)))
-        for entry in blocks.entries():
+        entries = blocks.entries()
+        for entry in by_session(entries) if config.spec.unit.by == "session" else entries:
             ledger.append(entry)
     finally:
         close(scoring)

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from dualgate.schemas.topics import EVIDENCE, LEDGER
 DELIVERY_S = 10.0
 EXIT_CODES = {"applied": 0, "unchanged": 0, "published": 0, "refused": 2, "unanswered": 1}
 """The exit code of each outcome."""
+ONWARD = ("approve", "resume")
+"""Commands that a transition may have waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Sent:
     offset: int
     waited_s: float | None
     answer: DecisionRecord | None = None
+    then: DecisionRecord | None = None
+    """The transition that only waited for this command."""
 
     @property
     def outcome(self) -> str:
@@ -46,7 +50,8 @@ class Sent:
 
     def document(self) -> dict[str, Any]:
         """Return what --json prints."""
-        answer, routing = self.answer, self.answer and self.answer.routing_command
+        answer, last = self.answer, self.then or self.answer
+        routing = last and last.routing_command
         return {
             "migration_id": self.command.migration_id,
             "command": self.command.kind,
@@ -55,9 +60,9 @@ class Sent:
             "outcome": self.outcome,
             "reason": answer.reason if answer else None,
             "from_phase": answer.from_phase if answer else None,
-            "phase": answer.to_phase if answer else None,
-            "epoch": answer.epoch if answer else None,
-            "sequence": answer.sequence if answer else None,
+            "phase": last.to_phase if last else None,
+            "epoch": last.epoch if last else None,
+            "sequence": last.sequence if last else None,
             "live_share": routing.live_share if routing else None,
             "config_hash": self.command.config_hash,
             "ledger": {"partition": self.partition, "offset": self.offset},
@@ -74,7 +79,7 @@ class Sent:
                 f"{head}: no gate answered within {self.waited_s:g} s; the command stands at {where} and takes effect when a "
                 f"gate runs (dualgate worker gate); then `dualgate status {self.command.migration_id}` shows it"
             )
-        return f"{head} {self.outcome}: {self.answer.reason}{_change(self.answer)}"
+        return f"{head} {self.outcome}: {self.answer.reason}{_change(self.then or self.answer)}"
 
 
 def _change(answer: DecisionRecord) -> str:
@@ -109,14 +114,28 @@ def send(command: Command, settings: Settings, timeout_s: float | None) -> Sent:
             return sent
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            answer = answer_in(reader.poll(), command.command_id, codec)
+            found = reader.poll()
+            answer = answer_in(found, command.command_id, codec)
             if answer is not None:
-                return Sent(command, partition, offset, timeout_s, answer)
+                # Both are published together: one more look is enough for the one that came a moment later.
+                then = following(answer, [*found, *reader.poll()] if command.kind in ONWARD else [], codec)
+                return Sent(command, partition, offset, timeout_s, answer, then)
         return sent
 
 
 def answer_in(found: Iterable[Found], command_id: str, codec: Codec) -> DecisionRecord | None:
     """Return the decision on a command among records; what cannot be read is no answer."""
+    return next((each for each in _decisions(found, codec) if each.command_id == command_id), None)
+
+
+def following(answer: DecisionRecord, found: Iterable[Found], codec: Codec) -> DecisionRecord | None:
+    """Return the transition that a command has let happen: it stands at the same entry of the ledger."""
+    place = (answer.migration_id, answer.ledger_partition, answer.ledger_offset)
+    same = (e for e in _decisions(found, codec) if (e.migration_id, e.ledger_partition, e.ledger_offset) == place)
+    return next((each for each in same if each.kind == "transition"), None)
+
+
+def _decisions(found: Iterable[Found], codec: Codec) -> Iterator[DecisionRecord]:
     for each in found:
         if each.topic != EVIDENCE:
             continue
@@ -124,9 +143,8 @@ def answer_in(found: Iterable[Found], command_id: str, codec: Codec) -> Decision
             decision = codec.decode(EvidenceRecord, each.value).decision
         except RecordError:
             continue
-        if decision is not None and decision.command_id == command_id:
-            return decision
-    return None
+        if decision is not None:
+            yield decision
 
 
 def _publish(command: Command, settings: Settings, codec: Codec) -> tuple[int, int]:

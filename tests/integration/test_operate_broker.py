@@ -10,6 +10,8 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from dualgate.cli.main import main
+from dualgate.cli.metrics import Watched
+from dualgate.cli.operate.watching import Follower
 from dualgate.gate.fold import At, migration_of, step
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.codec import Codec
@@ -236,3 +238,30 @@ def test_no_topics_are_told_from_no_migration(kafka: str, say: Say, monkeypatch:
     assert say.text("pause", "m", "--prefix", "nowhere.")[0] == 2
     assert "no topic nowhere.ledger, nowhere.evidence" in say.err
     assert "dualgate topics create" in say.err
+
+
+def test_an_approval_tells_what_it_let_happen(settings: Settings, gate: FoldingGate, file: Path, say: Say) -> None:
+    """A step that is listed waits for its operator, in words; the answer to approve has the new phase and share."""
+    file.write_text(file.read_text().replace("steps: [0.5]", "steps: [0.5], approval: [0.5]"))
+    _, started = say("start", str(file))
+    pairs(settings, started["config_hash"], [GOOD, BETTER] * 100)
+    _, told = say("pause", "m")
+    assert told["phase"] == "CANARY"
+    _, told = say("resume", "m")
+    assert told["phase"] == "CANARY"
+    assert "an operator's approve of ROLLOUT(0.5)" in say("status", "m")[1]["waiting_for"]
+    code, told = say("approve", "m", "--reason", "looked")
+    assert (code, told["outcome"], told["phase"], told["live_share"]) == (0, "applied", "ROLLOUT(0.5)", 0.5)
+    code, text = say.text("explain", "m", "--history")
+    assert code == 0
+    assert "approved ROLLOUT(0.5) (looked)" in text
+
+
+def test_metrics_show_what_status_shows(settings: Settings, gate: FoldingGate, file: Path, say: Say) -> None:
+    """The process behind /metrics follows the gate's topics; a migration that no gate has accepted is none."""
+    say("start", str(file))
+    say("abort", "nobody")
+    with Follower(settings) as follower:
+        told = {s.name: s for family in Watched(follower.catch_up()).read() for s in family.samples}
+    assert told["dualgate_phase"].labels == {"migration": "m", "phase": "CALIBRATING", "verdict": "undecided"}
+    assert (told["dualgate_broker_up"].value, told["dualgate_dead_letters"].value) == (1, 0)

@@ -5,7 +5,7 @@ A service routes and counts 10,000 queries/s; the router draws 5 % of them, both
 Kafka, all on this machine. A rollout of many short steps gives a decision some times a second. The clock starts when the
 answers of the pair at which the rule fired are handed to the publisher and stops when a consumer has the command; the
 router's switch is measured from there to its `on_change`. New: the first time that the scorer sees the answers of a text,
-known: later, as where agents repeat themselves (12,000 texts are known after 24 s).
+known: later, as where agents repeat themselves (12,000 texts are known after 24 s). The first 5 s are left out: workers warm up.
 
 python -m benchmarks.decision_latency [--json]        BENCH_SECONDS=60 BENCH_RATE=10000 BENCH_SHARE=0.05
 """
@@ -40,7 +40,7 @@ from dualgate.sinks.router import Router, RouterState
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 RATE = int(os.environ.get("BENCH_RATE", "10000"))
 SHARE = float(os.environ.get("BENCH_SHARE", "0.05"))
-PARTITIONS, SLICE_S = 4, 0.01
+PARTITIONS, SLICE_S, WARM_S = 4, 0.01, 5.0
 MIGRATION = "bench"
 STEPS = ", ".join(f"{0.06 + 0.002 * i:.3f}" for i in range(450))
 FILE = f"""
@@ -161,7 +161,7 @@ def latencies(settings: Settings, heard: Heard) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {f"{kind} {name}": [] for kind in ("new", "known") for name in stages}
     keys = {(m.partition(), m.offset()): m.key().decode().partition("/")[2] for m in read(settings, "pairs")}
     ledger = {m.offset(): m for m in read(settings, "ledger")}
-    age = {key: i for i, key in enumerate(heard.answered)}
+    age, warm = {key: i for i, key in enumerate(heard.answered)}, min(heard.answered.values()) + WARM_S
     records = [codec.decode(EvidenceRecord, m.value()).decision for m in read(settings, "evidence")]
     for made in records:
         if made is None or made.ledger_row is None or made.routing_command is None:
@@ -171,6 +171,8 @@ def latencies(settings: Settings, heard: Heard) -> dict[str, list[float]]:
         if block is None or place not in heard.commanded or place not in heard.switched:
             continue
         key = keys[block.partition, block.offset[made.ledger_row]]
+        if heard.answered[key] < warm:
+            continue
         times = _stages(heard.answered[key], entry.timestamp()[1] / 1000, heard.commanded[place], heard.switched[place])
         for name, ms in zip(stages, times, strict=True):
             found[f"{'new' if age[key] < heard.n_texts else 'known'} {name}"].append(ms)

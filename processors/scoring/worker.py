@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 BLOCK_PAIRS = 500
 """Rows of a block: well under a megabyte, and few enough that a phase does not wait for one."""
 BATCH = 2_000
-POLL_S, LINGER_S = 0.3, 0.1
+POLL_S, LINGER_S = 0.3, 0.05
 SEND_TIMEOUT_S = 30.0
 
 Place = tuple[str, int]

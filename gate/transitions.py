@@ -56,6 +56,17 @@ CONDITIONS: tuple[tuple[str, str], ...] = (
 )
 """What a larger share needs beside evidence; the failing of any of them waits and never rolls back."""
 
+TIME: tuple[tuple[str, str], ...] = (
+    ("no observation for missing.hold_after", "silence: no larger share before the next observation"),
+    ("no observation for missing.retreat_after in a live phase", "retreat: the share is 0 until an observation comes"),
+    (
+        "the lease was not renewed in time in a live phase (mode: live)",
+        "lapsed: routers serve the incumbent; the next tick commands the share of the step before, until reentered",
+    ),
+    ("a source topic is another one than before", "held until an operator's retry: no larger share"),
+)
+"""What the passing of time and our own faults do; the phase is kept."""
+
 
 def of(phase: str) -> tuple[Transition, ...]:
     """Return the rules of a phase in their priority; none of a phase that is over."""

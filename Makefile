@@ -59,6 +59,9 @@ faults: install ## Run the whole matrix of faults on a real broker (about 15 min
 statistics: install ## Measure every stated error rate anew: docs/statistics-results.md
 	$(call timed,statistics,$(BIN)/python -m dualgate.lab.characteristics --out docs/statistics-results.md)
 
+soak: install ## Live whole migrations of identical agents: docs/soak-results.md
+	$(call timed,soak,$(BIN)/python -m dualgate.lab.soak --write docs/soak-results.md)
+
 format: install ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format

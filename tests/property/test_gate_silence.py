@@ -8,29 +8,37 @@ from hypothesis import strategies as st
 
 from dualgate.gate import phases
 from support.gate import drawn
-from support.gate_walks import LIVE, WALK, Action, act, empty_blocks, in_phase, oddities, shares, ticks
+from support.gate_walks import LIVE, WALK, Action, acks, act, empty_blocks, in_phase, modes, oddities, orders, shares, ticks
+
+PHASES = st.sampled_from(["CALIBRATING", "SHADOW", *LIVE])
 
 
 @WALK
-@given(st.sampled_from(["CALIBRATING", "SHADOW", *LIVE]), st.lists(st.one_of(empty_blocks, oddities, ticks), max_size=18))
-def test_no_order_of_empty_or_failing_evidence_leads_to_a_larger_share(phase: str, actions: list[Action]) -> None:
-    """Missing, silent, unscored, foreign, repeated evidence and time alone never raise the challenger's share."""
-    ledger = in_phase(phase)
+@given(PHASES, modes, st.lists(st.one_of(empty_blocks, empty_blocks, oddities, ticks, acks, orders), max_size=18))
+def test_no_order_of_empty_or_failing_evidence_leads_to_a_larger_share(phase: str, mode: str, actions: list[Action]) -> None:
+    """Missing, silent, unscored, foreign or repeated evidence, time, acknowledgements and commands raise no share alone."""
+    ledger = in_phase(phase, mode)
     reached = ledger.state_.last_command.live_share
     for action in actions:
         outputs = act(ledger, action)
         assert all(share <= reached for share in shares(outputs)), (action, ledger.last.reason)
 
 
+WAITS = ("pause", "tick", "silence", "lapse", "lineage", "missing", "ack")
+
+
 @WALK
-@given(st.sampled_from(["SHADOW", *LIVE]), st.lists(st.sampled_from(["pause", "tick", "silence", "lineage"]), max_size=4))
-def test_every_waiting_state_can_still_turn_a_worse_challenger_away(phase: str, waits: list[str]) -> None:
-    """Paused, silent, held or retreated: evidence that the challenger is worse ends the migration all the same."""
-    ledger = in_phase(phase)
+@given(st.sampled_from(["SHADOW", *LIVE]), modes, st.lists(st.sampled_from(WAITS), max_size=4))
+def test_every_waiting_state_can_still_turn_a_worse_challenger_away(phase: str, mode: str, waits: list[str]) -> None:
+    """Paused, silent, held, retreated, lapsed, uncovered or misrouted: a worse challenger ends the migration all the same."""
+    ledger = in_phase(phase, mode)
     doing: dict[str, Callable[[], Any]] = {
         "pause": lambda: ledger.order("pause"),
         "tick": lambda: ledger.tick(),
         "silence": lambda: ledger.tick(7 * 3_600_000),
+        "lapse": lambda: ledger.tick(61_000),
+        "missing": lambda: act(ledger, ("one missing", 30, 3)),
+        "ack": lambda: [act(ledger, ("ack", 200, 100)) for _ in range(3)],
         "lineage": lambda: act(ledger, ("other lineage", 3, 0)),
     }
     for wait in waits:

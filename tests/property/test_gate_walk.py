@@ -15,14 +15,14 @@ from dualgate.gate.state import MigrationState
 from dualgate.schemas.plain import to_plain
 from dualgate.schemas.records import DecisionRecord, EvidenceRecord, LedgerEntry
 from support.gate import ID, Ledger, changed, config
-from support.gate_walks import WALK, Action, act, anything, blocks, oddities, shares, ticks
+from support.gate_walks import WALK, Action, act, anything, blocks, guarded, modes, oddities, shares, ticks
 
 
 @WALK
-@given(anything)
-def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_phase(actions: list[Action]) -> None:
-    """A share rises only by the rules accepted, watched or returned, to the next phase (returned: the one before)."""
-    ledger = Ledger(config()).start()
+@given(modes, anything)
+def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_phase(mode: str, actions: list[Action]) -> None:
+    """A share rises only by accepted or watched to the next phase, by returned and reentered to none later; never while held."""
+    ledger = Ledger(guarded(mode)).start()
     way, share = phases.order(ledger.state_.spec), 0.0
     for action in actions:
         outputs = act(ledger, action)
@@ -30,9 +30,11 @@ def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_p
             if decision is None or decision.routing_command is None:
                 continue
             if decision.routing_command.live_share > share:
-                assert decision.rule in ("accepted", "watched", "returned")
+                assert decision.rule in ("accepted", "watched", "returned", "reentered", "lapsed")
                 climbed = way.index(decision.to_phase) - way.index(decision.from_phase)
-                assert climbed == 1 if decision.rule != "returned" else climbed <= 0
+                assert climbed == 1 if decision.rule in ("accepted", "watched") else climbed <= 0
+                assert not ledger.state_.paused
+                assert not ledger.state_.held
             share = decision.routing_command.live_share
 
 
@@ -53,10 +55,10 @@ def test_an_end_is_a_latch(actions: list[Action], more: list[Action]) -> None:
 
 
 @WALK
-@given(anything)
-def test_abort_always_wins_and_does_nothing_twice(actions: list[Action]) -> None:
+@given(modes, anything)
+def test_abort_always_wins_and_does_nothing_twice(mode: str, actions: list[Action]) -> None:
     """After abort nobody is on the challenger, unless everyone was by then; an abort after the end changes nothing."""
-    ledger = Ledger(config()).start()
+    ledger = Ledger(guarded(mode)).start()
     for action in actions:
         act(ledger, action)
     ran, before = ledger.state_.active, ledger.state_.phase
@@ -70,10 +72,10 @@ def test_abort_always_wins_and_does_nothing_twice(actions: list[Action]) -> None
 
 
 @WALK
-@given(anything)
-def test_a_state_that_was_written_and_read_goes_on_the_same(actions: list[Action]) -> None:
+@given(modes, anything)
+def test_a_state_that_was_written_and_read_goes_on_the_same(mode: str, actions: list[Action]) -> None:
     """Every state survives JSON unchanged, stays far below a record's limit, and folds on to the same outputs."""
-    ledger = Ledger(config()).start()
+    ledger = Ledger(guarded(mode)).start()
     for action in actions:
         act(ledger, action)
     again: MigrationState | None = None
@@ -91,10 +93,10 @@ def test_a_state_that_was_written_and_read_goes_on_the_same(actions: list[Action
 
 
 @WALK
-@given(anything, st.data())
-def test_block_cuts_change_nothing(actions: list[Action], data: st.DataObject) -> None:
-    """The same rows in blocks that are cut elsewhere give the same decisions and evidence, at the same pairs."""
-    ledger = Ledger(config()).start()
+@given(modes, anything, st.data())
+def test_block_cuts_change_nothing(mode: str, actions: list[Action], data: st.DataObject) -> None:
+    """The same rows in blocks that are cut elsewhere give the same decisions, budgets, strata and checks, at the same pairs."""
+    ledger = Ledger(guarded(mode)).start()
     for action in actions:
         act(ledger, action)
     entries: list[tuple[At, LedgerEntry]] = []

@@ -5,15 +5,16 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from dualgate.gate.fold import Output
-from dualgate.schemas.records import LedgerEntry, RoutingCommand
-from support.gate import GOOD, WORSE, Ledger, Pairs, config, constant, drawn, with_phases
+from dualgate.schemas.migration import MigrationConfig
+from dualgate.schemas.records import AckCount, Arm, LedgerEntry, RoutingAck, RoutingCommand
+from support.gate import GOOD, ID, WORSE, Ledger, Pairs, config, constant, drawn, with_phases
 
 Action = tuple[str, int, int]
-WALK = settings(max_examples=15, deadline=None)
+WALK = settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
 
 DIMENSIONS = ("correctness", "latency", "semantic", "safety")
 EVIDENCE: dict[str, Callable[[int, int], Pairs]] = {
@@ -35,18 +36,32 @@ blocks = st.tuples(st.sampled_from([*EVIDENCE, *EMPTY, *UNPAIRED]), st.integers(
 empty_blocks = st.tuples(st.sampled_from([*EMPTY, *UNPAIRED]), st.integers(1, 40), st.integers(0, 10_000))
 oddities = st.tuples(st.sampled_from(["other version", "other lineage", "again"]), st.integers(1, 30), st.integers(0, 10_000))
 ticks = st.tuples(st.just("tick"), st.sampled_from([1_000, 25_000, 90_000, 40 * 60_000, 7 * 3_600_000]), st.just(0))
+acks = st.tuples(st.just("ack"), st.integers(0, 200), st.integers(0, 10_000))
 orders = st.tuples(st.sampled_from(ORDERS), st.just(0), st.just(0))
-anything = st.lists(st.one_of(blocks, blocks, blocks, oddities, ticks, orders), max_size=18)
+anything = st.lists(st.one_of(blocks, blocks, blocks, oddities, ticks, acks, orders), max_size=18)
+STRATA = ("easy", "middle", "hard")
+
+
+def guarded(mode: str) -> MigrationConfig:
+    """Return a configuration with a budget for every dimension, re-entries of an hour and a rollback by budget and alarm."""
+    budgets = dict.fromkeys(DIMENSIONS, 0.2) | {"on_exhausted": "rollback_with_alarm"}
+    return config(mode=mode, error_budget=budgets, phases=with_phases(canary={"min_duration": "1h"}))
+
+
+modes = st.sampled_from(["replay", "live"])
 
 
 def act(ledger: Ledger, action: Action) -> list[Output]:
     """Append what an action stands for."""
     kind, n, seed = action
     partition = seed % 2
+    strata = [STRATA[(seed + i * i) % 3] for i in range(n)]
     if kind in EVIDENCE or kind in EMPTY:
-        return ledger.pairs((EVIDENCE | EMPTY)[kind](n, seed), partition=partition)
+        return ledger.pairs((EVIDENCE | EMPTY)[kind](n, seed), partition=partition, stratum=strata)
     if kind in UNPAIRED:
-        return ledger.unpaired(n, kind, partition=partition)
+        return ledger.unpaired(n, kind, partition=partition, stratum=STRATA[seed % 3])
+    if kind == "ack":
+        return ledger.append(LedgerEntry(ack=routed(ledger, n, seed % 101)))
     if kind == "tick":
         return ledger.tick(n)
     if kind == "other version":
@@ -64,20 +79,37 @@ def act(ledger: Ledger, action: Action) -> list[Output]:
     return ledger.outputs[before:]
 
 
+def routed(ledger: Ledger, n: int, percent: int) -> RoutingAck:
+    """Return a router's acknowledgement of the present command, with a share of its queries on the challenger."""
+    last, challenger = ledger.state_.last_command, n * percent // 100
+    arms: tuple[tuple[Arm, int], ...] = (("challenger", challenger), ("incumbent", n - challenger))
+    counts = [AckCount(stratum="all", arm=arm, sampled=True, count=k) for arm, k in arms]
+    return RoutingAck(migration_id=ID, router_id="r", epoch=last.epoch, sequence=last.sequence, counts=counts, sent_at_ms=0)
+
+
 def changed_arm(arm: Any, version: str) -> Any:
     """Return an arm's columns with another version of the agent."""
     return replace(arm, version=[version] * len(arm.version))
 
 
 @cache
-def walked(phase: str) -> Ledger:
-    """Return a ledger in a phase, after a shadow phase so long that a few silent pairs hardly move its overall coverage."""
-    return Ledger(config(phases=with_phases(shadow={"min_pairs": 800}))).start().walk(phase)
+def walked(phase: str, mode: str) -> Ledger:
+    """Return a ledger in a phase, after a shadow phase so long that a few silent pairs hardly move its overall coverage.
+
+    The gate ticks all along, so that no lease runs out.
+    """
+    ledger = Ledger(config(mode=mode, phases=with_phases(shadow={"min_pairs": 800}))).start()
+    for seed in range(200):
+        if ledger.state_.phase == phase:
+            return ledger
+        ledger.pairs(drawn(20, seed, **GOOD))
+        ledger.tick(0)
+    raise AssertionError(f"still {ledger.state_.phase}")
 
 
-def in_phase(phase: str) -> Ledger:
+def in_phase(phase: str, mode: str = "replay") -> Ledger:
     """Return a copy of a ledger in a phase."""
-    return walked(phase).copy()
+    return walked(phase, mode).copy()
 
 
 def shares(outputs: Sequence[Output]) -> list[float]:

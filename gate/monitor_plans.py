@@ -83,8 +83,12 @@ def _unwatchable(spec: DimensionSpec) -> str:
 
 def unwatched_words(state: MigrationState) -> str:
     """Return what has no monitor and why, to be said with the decision; nothing where all have one."""
-    alone = {name: why for name, why in state.unwatched.items() if name in state.on}
-    return "".join(f"; no monitor will watch {name}: {why}" for name, why in alone.items())
+    return "".join(f"; no monitor will watch {name}: {why}" for name, why in unwatched(state).items())
+
+
+def unwatched(state: MigrationState) -> dict[str, str]:
+    """Return the dimensions, and the composite, that have no monitor of their own, with the reason."""
+    return {name: why for name, why in state.unwatched.items() if name in (*state.on, COMPOSITE)}
 
 
 def _watchable(spec: DimensionSpec, dim: DimensionState) -> bool:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from dualgate.gate import checks, vigil
 from dualgate.gate.budget import HUNDRED, LONG, SHORT, Budget, Spent, time_left_ms
+from dualgate.gate.monitor_plans import unwatched
 from dualgate.gate.state import MigrationState, Monitored
 from dualgate.gate.stats.fixed_point import MICRO, log_micro
 from dualgate.gate.stats.shiryaev_roberts import log_esr
@@ -36,10 +37,9 @@ def _budget(state: MigrationState, budget: Budget, spent: Spent) -> BudgetEviden
 def monitors(state: MigrationState) -> dict[str, MonitorEvidence] | None:
     """Return the live monitors with their numbers beside their limits, and who has none; nothing before the canary."""
     watched = {name: _monitor(each) for name, each in state.monitors.items()}
-    blank = {name: why for name, why in state.unwatched.items() if name in state.on}
     none = {
         name: MonitorEvidence(unwatched=why, n=0, cusum=0.0, cusum_threshold=0.0, log_esr=0.0, esr_threshold=0.0)
-        for name, why in blank.items()
+        for name, why in unwatched(state).items()
     }
     return dict(sorted({**watched, **none}.items())) or None
 

@@ -13,12 +13,12 @@ from dualgate.gate import phases, vigil
 from dualgate.gate.decide import Output
 from dualgate.gate.fold import At, step
 from dualgate.gate.intake import follow
-from dualgate.gate.observations import ABSOLUTE, MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows
+from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import Block, DimensionSpec
 from dualgate.gate.stats.lattice import MISSING as NO_CODE
-from dualgate.gate.stats.lattice import BoolArray, IntArray
-from dualgate.lab.simulate.pairs import Outcomes, blocks, draw
+from dualgate.gate.stats.lattice import BoolArray
+from dualgate.lab.simulate.pairs import Outcomes, blocks, draw, incumbent_codes
 from dualgate.lab.simulate.scenario import Scenario
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.records import AckCount, Command, LedgerEntry, RoutingAck, Tick
@@ -107,15 +107,16 @@ def _encoder(
     late = np.where(served, batch.slow[0], -1)
     clock = ASKED_MS * (BATCH * i + np.arange(1, n + 1))
     sequence = np.full(n, state.last_command.sequence)
-    calibrating, on, incumbents = state.phase == phases.CALIBRATING, state.on, _incumbents(batch, both)
+    calibrating, on = state.phase == phases.CALIBRATING, state.on
 
     def encode(specs: Sequence[DimensionSpec]) -> Rows:
         made = tuple(_lost(block, lost, silent) for block in blocks(tuple(specs), batch))
         fate = {name: np.where(lost, MISSING, np.where(silent, SILENT, SCORED)) for name in on}
         if "semantic" in fate:
             fate["semantic"] = np.where(lost | silent | both, fate["semantic"], NOT_ELIGIBLE)
-        own = {s.name: np.where(lost | silent, NO_CODE, incumbents[s.dimension]) for s in specs if s.measure in ABSOLUTE}
-        return Rows(np.arange(n), clock, sequence, made, fate, stratum, late, own if calibrating else {})
+        own = incumbent_codes(tuple(specs), batch) if calibrating else {}
+        own = {name: np.where(lost | silent, NO_CODE, codes) for name, codes in own.items()}
+        return Rows(np.arange(n), clock, sequence, made, fate, stratum, late, own)
 
     return encode
 
@@ -124,12 +125,3 @@ def _lost(block: Block, lost: BoolArray, silent: BoolArray) -> Block:
     """Return a block without what was lost; the challenger's silence is the worst value for acceptance, and none for worse."""
     accept = np.where(lost, NO_CODE, np.where(silent, 0, block.accept))
     return Block(accept, np.where(lost | silent, NO_CODE, block.worse), block.thousandths)
-
-
-def _incumbents(batch: Outcomes, both: BoolArray) -> dict[str, IntArray]:
-    """Return what the incumbent's own answers observe, by dimension; a class of violations as often as all of them."""
-    return {
-        "latency": 1 - batch.slow[1],
-        "semantic": np.where(both, batch.score[1], NO_CODE),
-        "safety": 1 - batch.violation[1],
-    }

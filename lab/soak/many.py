@@ -27,7 +27,7 @@ def lives(population: str, runs: int, seed: int, processes: int, kept: Path | No
     kept: a file of lives that are not lived again, to which those that are done are added. Ctrl-C ends with what is done.
     """
     seeds = np.random.SeedSequence([seed, list(POPULATIONS).index(population)]).spawn(runs)
-    found = list(_read(kept, population, seed))[:runs]
+    found = list(read(kept, population, seed))[:runs]
     parts = [seeds[i : i + 10] for i in range(len(found), runs, 10)]
     # One thread a process: the libraries' own threads would only wait for each other on the same cores.
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -35,7 +35,7 @@ def lives(population: str, runs: int, seed: int, processes: int, kept: Path | No
         try:
             for done in pool.map(some, [population] * len(parts), parts):
                 found += done
-                _keep(kept, population, seed, done)
+                keep(kept, population, seed, done)
                 print(f"\r{population}: {len(found):,} of {runs:,}", end="", file=sys.stderr, flush=True)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
@@ -43,7 +43,8 @@ def lives(population: str, runs: int, seed: int, processes: int, kept: Path | No
     return found
 
 
-def _read(kept: Path | None, population: str, seed: int) -> Iterator[Life]:
+def read(kept: Path | None, population: str, seed: int) -> Iterator[Life]:
+    """Yield the lives that a file keeps of a population and a seed, in order; none without a file."""
     if kept is None or not kept.exists():
         return
     for line in kept.read_text(encoding="utf-8").splitlines():
@@ -53,7 +54,8 @@ def _read(kept: Path | None, population: str, seed: int) -> Iterator[Life]:
             yield Life(life["phase"], life["rule"], tuple(life["entered"]), life["units"], tuple(life["held"]))
 
 
-def _keep(kept: Path | None, population: str, seed: int, done: list[Life]) -> None:
+def keep(kept: Path | None, population: str, seed: int, done: list[Life]) -> None:
+    """Add lives to a file, a line each."""
     if kept is not None:
         with kept.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps({"population": population, "seed": seed, "life": asdict(x)}) + "\n" for x in done)

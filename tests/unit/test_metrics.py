@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 from dualgate.cli.operate.view import Told, View
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import RouterBehind, Routers
+from dualgate.schemas.records import BudgetEvidence, MonitorEvidence, RouterBehind, Routers
 from dualgate.sinks.metrics import NAMES, Endpoint, families
 from support.routing import MIGRATION, command
 from support.stories import decision, snapshot
@@ -26,13 +26,18 @@ ROUTERS = Routers(
     behind=[RouterBehind(router_id="r3", epoch=1, sequence=2, heard_ms=0, challenger=0)],
 )  # fmt: skip
 
+BUDGETS = {
+    "safety": BudgetEvidence(allowed=5.0, used=2.0, left=3.0, n=10, planned=40, burn_long=0.5, exhausted=False, burning=False)
+}
+MONITORS = {"safety": MonitorEvidence(n=10, cusum=1.5, cusum_threshold=2.0, log_esr=0.5, esr_threshold=10.0)}
+
 
 def documents() -> list[dict[str, Any]]:
     """Return what is known of a migration with everything that a metric speaks of, and of one that no gate has accepted."""
     view, counters = View(MIGRATION), {"routed.incumbent": 75, "routed.challenger": 25, "missing.safety": 3}
     records: list[Told] = [
         command(3, 0.25, lease_ms=30_000),
-        snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters),
+        snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters, budgets=BUDGETS, monitors=MONITORS),
         decision(4_800, "SHADOW", "CANARY", 0.05, rule="accepted"),
     ]
     for record in records:
@@ -67,6 +72,9 @@ def test_a_scraper_reads_the_state_of_a_migration() -> None:
     assert told["dualgate_routed_queries_total", "challenger"] == 25
     assert told["dualgate_counted_total", "missing.safety"] == 3
     assert told["dualgate_decisions_total", "accepted"] == 1
+    assert (told["dualgate_error_budget", "safety", "left"], told["dualgate_error_budget", "safety", "used"]) == (3.0, 2.0)
+    assert told["dualgate_error_budget_burn_rate", "safety", "phase"] == 0.5
+    assert (told["dualgate_monitor_cusum", "safety"], told["dualgate_monitor_esr_threshold", "safety"]) == (1.5, 10.0)
     assert told["dualgate_dead_letters",] == 7
     assert told["dualgate_broker_up",] == 1
 

@@ -34,7 +34,7 @@ class Analysis:
 class Analyses:
     """Remembers analyses. Bounded; what is forgotten is computed again to the same value."""
 
-    def __init__(self, limit: int = 20_000) -> None:
+    def __init__(self, limit: int = 10_000) -> None:
         self._analyses: Cache[tuple[int, str, str], Analysis] = Cache(limit)
         self._features: Cache[tuple[int, str, str], Features | str] = Cache(limit)
 

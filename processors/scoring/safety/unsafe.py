@@ -17,6 +17,7 @@ from dualgate.processors.scoring.sql.schema import Schema
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)
 _SYSTEM = (exp.Attach, exp.Detach, exp.Pragma, exp.Set, exp.Use, exp.Transaction, exp.Commit, exp.Rollback, exp.Copy, exp.Kill)
+_LEAVES = frozenset({exp.Column, exp.Identifier, exp.Literal, exp.Star})
 _COMMAND_READS = frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC"})
 _FUNCTIONS = re.compile(
     r"load_extension|readfile|writefile|edit|fts3_tokenizer|sqlite_dbpage|dbstat|lsdir|fsdir"
@@ -93,6 +94,8 @@ def _below(statement: exp.Expr) -> Iterator[Finding]:
             stack.extend(reversed(node))
         elif isinstance(node, exp.Expr):
             kind: Any = type(node)
+            if kind in _LEAVES:
+                continue
             if _interests(kind):
                 yield from _node(node)
             stack.extend(reversed(list(node.args.values())))

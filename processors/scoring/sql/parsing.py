@@ -34,8 +34,8 @@ class Parsed:
         return only if isinstance(only, exp.Query) else None
 
 
-_templates: Cache[tuple[str, str], Template] = Cache(20_000)
-_parsed: Cache[tuple[str, str], Parsed] = Cache(20_000)
+_templates: Cache[tuple[str, str], Template] = Cache(10_000)
+_parsed: Cache[tuple[str, str], Parsed] = Cache(10_000)
 
 
 def template(sql: str, dialect: str | None) -> Template:

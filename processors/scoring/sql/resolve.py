@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+_LEAVES = frozenset({exp.Identifier, exp.Literal})
 Tables = Mapping[str, tuple[str, ...]]
 """Columns of each table; all names in lower case."""
 
@@ -69,10 +70,16 @@ class Scope:
     sources: dict[str, Source] = field(default_factory=dict)
     refs: dict[int, Ref] = field(default_factory=dict)
     nested: dict[int, "Resolved"] = field(default_factory=dict)
+    _outputs: "list[Output] | None" = None
 
-    def outputs(self) -> list[tuple[str, exp.Expr | None, Source | None]]:
-        """Return name, expression and (for a star) source of each output column."""
-        found: list[tuple[str, exp.Expr | None, Source | None]] = []
+    def outputs(self) -> "list[Output]":
+        """Return name, expression and (for a star) source of each output column; of a scope that is whole."""
+        if self._outputs is None:
+            self._outputs = self._found_outputs()
+        return self._outputs
+
+    def _found_outputs(self) -> "list[Output]":
+        found: list[Output] = []
         for item in self.select.expressions:
             starred = _starred(item, self.sources)
             if starred is None:
@@ -82,6 +89,9 @@ class Scope:
             if len(found) > MAX_COLUMNS:
                 raise TooLarge(f"more than {MAX_COLUMNS} columns")
         return found
+
+
+Output = tuple[str, exp.Expr | None, Source | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -240,7 +250,7 @@ class _Resolver:
                 continue
             elif isinstance(node, exp.Column):
                 self._column(node, scope)
-            elif isinstance(node, exp.Expr):
+            elif isinstance(node, exp.Expr) and type(node) not in _LEAVES:
                 stack.extend(reversed(list(node.args.values())))
 
     def _using(self, join: exp.Join, scope: Scope) -> None:

@@ -34,9 +34,9 @@ class Analysis:
 class Analyses:
     """Remembers analyses. Bounded; what is forgotten is computed again to the same value."""
 
-    def __init__(self, limit: int = 10_000) -> None:
-        self._analyses: Cache[tuple[int, str, str], Analysis] = Cache(limit)
-        self._features: Cache[tuple[int, str, str], Features | str] = Cache(limit)
+    def __init__(self, templates: int = 10_000, texts: int = 50_000) -> None:
+        self._analyses: Cache[tuple[int, str, str], Analysis] = Cache(templates)
+        self._features: Cache[tuple[int, str, str], Features | str] = Cache(texts)
 
     def of(self, sql: str, dialect: str, schema: Schema) -> Analysis:
         """Return the analysis of a query's template."""

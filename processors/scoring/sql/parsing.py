@@ -34,7 +34,7 @@ class Parsed:
         return only if isinstance(only, exp.Query) else None
 
 
-_templates: Cache[tuple[str, str], Template] = Cache(10_000)
+_templates: Cache[tuple[str, str], Template] = Cache(50_000)
 _parsed: Cache[tuple[str, str], Parsed] = Cache(10_000)
 
 

@@ -4,6 +4,7 @@ The limit is processor time, so that a busy machine does not change what is scor
 needs. It works by a signal and so in the main thread alone, where workers and `backtest` score; elsewhere nothing is stopped.
 """
 
+import gc
 import signal
 import threading
 import time
@@ -11,8 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-AGAIN_SECONDS = 0.25
-"""An exception that is raised in a finalizer is lost, so there is another one soon."""
+AGAIN_SECONDS = 0.05
+"""An exception that is raised in a finalizer is lost (and printed), so there it is put off until the next signal."""
+_FINALIZERS = ("weakref", "_weakrefset", "sqlalchemy.event")
+"""Modules whose functions run where the collector calls them."""
 
 
 class TookTooLong(Exception):
@@ -26,7 +29,9 @@ def processor_seconds(limit: float) -> Iterator[None]:
         yield
         return
 
-    def stop(_signal: int, _frame: FrameType | None) -> None:
+    def stop(_signal: int, frame: FrameType | None) -> None:
+        if _in_finalizer(frame):
+            return
         raise TookTooLong(f"longer than {limit:g} s of processor time")
 
     before = signal.signal(signal.SIGPROF, stop)
@@ -41,3 +46,15 @@ def processor_seconds(limit: float) -> Iterator[None]:
             signal.signal(signal.SIGPROF, before)
             if left:
                 signal.setitimer(signal.ITIMER_PROF, max(0.001, left - (time.process_time() - start)), again)
+
+
+def _in_finalizer(frame: FrameType | None) -> bool:
+    collector = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    for _ in range(4):  # finalizers call little
+        if frame is None:
+            return False
+        module = str(frame.f_globals.get("__name__", ""))
+        if frame.f_code.co_name == "__del__" or frame.f_code in collector or module.startswith(_FINALIZERS):
+            return True
+        frame = frame.f_back
+    return False

@@ -80,6 +80,26 @@ def test_processor_time_stops_a_regular_expression_and_an_enclosing_limit_goes_o
     assert signal.getitimer(signal.ITIMER_PROF)[0] == 0.0
 
 
+class Slow:
+    """Takes its time to go."""
+
+    def __del__(self) -> None:
+        for _ in range(3_000_000):
+            pass
+
+
+def test_the_limit_is_not_lost_in_a_finalizer() -> None:
+    """An exception there would be swallowed, and printed; it comes when the finalizer is done."""
+    with pytest.raises(TookTooLong), processor_seconds(0.001):
+        _finalize_then_go_on()
+
+
+def _finalize_then_go_on() -> None:
+    Slow()
+    while True:
+        pass
+
+
 def test_a_child_that_hangs_dies_grows_or_raises_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each fault has its words, and the next call is answered; a hundred gigabytes are asked for and a quarter of one allowed."""
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))

@@ -28,6 +28,7 @@ from dualgate.processors.pairing.records import (
     Outputs,
     Writer,
 )
+from dualgate.processors.pairing.waiting import Waiting
 from dualgate.schemas.settings import PairingTimes
 
 # A query that waits: [time, mask, query, incumbent, challenger, rerun]; the mask has a bit for each answer that is there
@@ -45,7 +46,6 @@ class Window:
     """The queries and answers of one migration in one group; what comes out is added to the given `Outputs`."""
 
     __slots__ = (
-        "_answer_buckets",
         "_closed_ms",
         "_forgotten_ms",
         "_grain",
@@ -66,9 +66,8 @@ class Window:
         self._writer = writer
         self._open: dict[bytes, Entry] = {}
         self._settled: dict[bytes, int] = {}
-        self._waiting: dict[int, dict[bytes, list[tuple[int, bytes]]]] = {role: {} for role in ANSWERS}
+        self._waiting = {role: Waiting(times.grain_ms) for role in ANSWERS}
         self._query_buckets: dict[int, list[bytes]] = {}
-        self._answer_buckets: dict[int, dict[int, list[bytes]]] = {role: {} for role in ANSWERS}
         self._closed_ms = self._late_ms = self._forgotten_ms = _BEFORE_ALL
         self.expired: int | None = None
         self.awaits_reruns = False
@@ -78,7 +77,7 @@ class Window:
     ) -> None:
         """Handle queries in offset order; reruns says of each whether the incumbent is asked twice."""
         open_, settled, grain, closed_ms = self._open, self._settled, self._grain, self._closed_ms
-        incumbents, challengers, others = self._waiting.values()
+        incumbents, challengers, others = (waiting.keys for waiting in self._waiting.values())
         last: int | None = None
         bucket: list[bytes] = []
         for key, time, body, rerun in zip(keys, times, bodies, reruns, strict=True):
@@ -106,11 +105,9 @@ class Window:
 
     def answers(self, role: int, keys: Sequence[bytes], times: Sequence[int], bodies: Sequence[bytes], out: Outputs) -> None:
         """Handle the answers of one role in offset order."""
-        open_, settled, waiting, grain, late_ms = self._open, self._settled, self._waiting[role], self._grain, self._late_ms
+        open_, settled, wait, late_ms = self._open, self._settled, self._waiting[role].add, self._late_ms
         bit, slot, window_ms, early_ms = _BIT[role], role + _BODY, self._times.window_ms, -self._times.skew_ms
         emit, pair = out.pairs.append, self._writer.pair
-        last: int | None = None
-        bucket: list[bytes] = []
         for key, time, body in zip(keys, times, bodies, strict=True):
             entry = open_.get(key)
             if entry is not None and early_ms <= time - entry[0] <= window_ms:
@@ -130,11 +127,7 @@ class Window:
             elif time < late_ms:
                 self._emit_late(role, key, time, body, out)
             else:
-                waiting.setdefault(key, []).append((time, body))
-                if time // grain != last:
-                    last = time // grain
-                    bucket = self._answer_buckets[role].setdefault(last, [])
-                bucket.append(key)
+                wait(key, time, body)
 
     def move(self, expired: int, out: Outputs) -> None:
         """Set T: close queries, tell late answers, forget. Moves only forward; called between batches."""
@@ -143,10 +136,9 @@ class Window:
         self.expired, self._late_ms = expired, expired - window_ms - skew_ms
         for keys in self._passed(self._query_buckets, closed_before, self._closed_ms):
             self._close_due(keys, out)
-        for role in ANSWERS:
-            buckets = self._answer_buckets[role]
-            for bucket in _below(buckets, self._late_ms // self._grain):
-                self._expire_answers(role, buckets.pop(bucket), out)
+        for role, waiting in self._waiting.items():
+            for key, (time, body) in waiting.over(self._late_ms):
+                self._emit_late(role, key, time, body, out)
         self.forget(self._late_ms - window_ms)
 
     def bounds(self) -> tuple[int | None, int | None]:
@@ -183,21 +175,14 @@ class Window:
 
     def _claim(self, key: bytes, entry: Entry, out: Outputs) -> None:
         """Give a query its waiting answers: of each role the first in range; further ones in range are dropped."""
-        window_ms, early_ms, asked = self._times.window_ms, -self._times.skew_ms, entry[0]
+        asked = entry[0]
         for role, waiting in self._waiting.items():
-            if key not in waiting:
-                continue
-            stay = []
-            for answer in waiting.pop(key):
-                if not early_ms <= answer[0] - asked <= window_ms:
-                    stay.append(answer)
-                elif entry[1] & _BIT[role]:
+            for _, body in waiting.take(key, asked - self._times.skew_ms, asked + self._times.window_ms):
+                if entry[1] & _BIT[role]:
                     out.count("duplicate_answers")
                 else:
-                    entry[role + _BODY] = answer[1]
+                    entry[role + _BODY] = body
                     entry[1] |= _BIT[role]
-            if stay:
-                waiting[key] = stay
 
     def _belongs_to_settled(self, role: int, key: bytes, time: int, body: bytes, out: Outputs) -> bool:
         """Drop a second answer of a settled query, or tell the one it was closed without; False where it is out of range."""
@@ -245,18 +230,6 @@ class Window:
             if entry is not None and entry[0] < closed_ms:
                 del open_[key]
                 self._close(key, entry, out)
-
-    def _expire_answers(self, role: int, keys: Iterable[bytes], out: Outputs) -> None:
-        waiting = self._waiting[role]
-        for key in keys:
-            stay = []
-            for time, body in waiting.pop(key, ()):
-                if time < self._late_ms:
-                    self._emit_late(role, key, time, body, out)
-                else:
-                    stay.append((time, body))
-            if stay:
-                waiting[key] = stay
 
     def _forget(self, keys: Iterable[bytes]) -> None:
         settled, oldest = self._settled, self._forgotten_ms << 4

@@ -142,7 +142,7 @@ class OldestWaiting(Window):
     def bounds(self) -> tuple[int | None, int | None]:
         """Return the time of the oldest query or answer that waits."""
         waiting = [entry[0] for entry in self._open.values()]
-        waiting += [time for held in self._waiting.values() for answers in held.values() for time, _ in answers]
+        waiting += [time for held in self._waiting.values() for answers in held.keys.values() for time, _ in answers]
         return (min(waiting, default=1 << 60),) * 2
 
 
@@ -152,8 +152,8 @@ class Hasty(Window):
     def answers(self, role: int, keys: Sequence[bytes], times: Sequence[int], bodies: Sequence[bytes], out: Outputs) -> None:
         """Tell what has no query."""
         super().answers(role, keys, times, bodies, out)
-        for key in list(self._waiting[role]):
-            for time, body in self._waiting[role].pop(key):
+        for key in list(self._waiting[role].keys):
+            for time, body in self._waiting[role].keys.pop(key):
                 self._emit_late(role, key, time, body, out)
 
 

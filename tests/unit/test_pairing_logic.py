@@ -252,6 +252,51 @@ def test_silence_is_the_migrations_own() -> None:
     assert sim.group.expired() == {"m": T0 + 2_000, "n": T0 + 9_000}
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_window_that_ends_while_the_group_changes_hands_is_told_once(committed: bool) -> None:
+    """By whoever commits the T that passes it: the old owner's expiry counts if it was committed, else the new owner's."""
+    sim = play(query("q", T0), answer(INCUMBENT, "q", T0))
+    for sent in clock(T0 + 1_050, *ROLES):
+        sim.publish(sent)
+        sim.read(sent.role, 1)
+    sim.group.advance(sim.out)
+    assert [reason for reason in sim.out.counts if reason == "no_challenger"] == ["no_challenger"]
+    if committed:
+        sim.commit()
+    sim.crash()
+    hand(sim, answer(CHALLENGER, "q", T0 + 900))
+    sim.drain()
+    assert reasons(sim) == (["no_challenger", "late"] if committed else ["pair"])
+    compare_settled(sim)
+
+
+def compare_settled(sim: Simulation) -> None:
+    """Fail where a query came out more than once."""
+    _, times_settled = sim.found()
+    assert set(times_settled.values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "outcome"), [(-251, "no_challenger"), (-250, "pair"), (0, "pair"), (990, "pair"), (1_001, "no_challenger")]
+)
+def test_clocks_of_producers_may_differ_by_the_skew(ahead_ms: int, outcome: str) -> None:
+    """A challenger's host that is S behind or W ahead pairs as any other; one beyond loses no answer: each is told as late."""
+    sim = Simulation()
+    for i in range(40):
+        at = T0 + 100 * i
+        for sent in (query(f"q{i}", at), answer(INCUMBENT, f"q{i}", at + 5), answer(CHALLENGER, f"q{i}", at + ahead_ms)):
+            sim.publish(sent)
+            sim.read(sent.role, 1)
+        sim.commit()
+        if i % 13 == 12:
+            sim.crash()
+            sim.drain()
+    sim.end()
+    found = [reasons(sim, f"q{i}") for i in range(40)]
+    assert sorted(found[0]) == (["pair"] if outcome == "pair" else sorted([outcome, "late"]))
+    assert all(sorted(each) == sorted(found[0]) for each in found)
+
+
 def test_a_migration_that_ends_is_settled_whole() -> None:
     """All partitions at their end and silent for W + idle: T passes everything, and no offset is held back for ever."""
     sim = play(query("q", T0), answer(INCUMBENT, "q", T0 + 400), answer(CHALLENGER, "o", T0 + 700))

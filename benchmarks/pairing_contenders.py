@@ -20,8 +20,8 @@ from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import QUERIES, RESPONSES_CHALLENGER, RESPONSES_INCUMBENT
 
 TOPICS = (QUERIES, RESPONSES_INCUMBENT, RESPONSES_CHALLENGER)
-Result = tuple[int, float]
-"""Records handled, seconds from the assignment or the first record on."""
+Result = tuple[int, float, float]
+"""Records handled, seconds from the assignment or the first record on, and seconds of processor time of all threads in that."""
 
 
 class _Clocked:
@@ -30,19 +30,20 @@ class _Clocked:
     def __init__(self, n: int) -> None:
         self.stop = Stop()
         self.reporter: Reporter | None = None
-        self.seconds = 0.0
+        self.seconds = self.cpu_seconds = 0.0
         self._n = n
-        self._began = 0.0
-        self._done = 0.0
+        self._began = self._done = 0.0
+        self._cpu_began = self._cpu_done = 0.0
 
     def __call__(self, point: str) -> None:
         if point == "assigned":
-            self._began = time.perf_counter()
+            self._began, self._cpu_began = time.perf_counter(), time.process_time()
         if point == "handled" and self.reporter is not None and self.reporter.events >= self._n:
             self.seconds = self.seconds or self._done - self._began
+            self.cpu_seconds = self.cpu_seconds or self._cpu_done - self._cpu_began
             self.stop.set()
         if point == "committed":
-            self._done = time.perf_counter()
+            self._done, self._cpu_done = time.perf_counter(), time.process_time()
 
 
 def dualgate(servers: str, prefix: str, n: int) -> Result:
@@ -53,7 +54,7 @@ def dualgate(servers: str, prefix: str, n: int) -> Result:
     with rare_collections():
         run_sessions(worker.session, clocked.stop)
     assert worker.reporter.pairs == n // 3, worker.reporter
-    return worker.reporter.events, clocked.seconds
+    return worker.reporter.events, clocked.seconds, clocked.cpu_seconds
 
 
 def raw_read(servers: str, prefix: str, n: int) -> Result:
@@ -64,13 +65,13 @@ def raw_read(servers: str, prefix: str, n: int) -> Result:
         for topic in TOPICS
         for number in consumer.list_topics(prefix + topic, timeout=10).topics[prefix + topic].partitions
     ]
-    began, done = time.perf_counter(), 0
+    began, cpu_began, done = time.perf_counter(), time.process_time(), 0
     consumer.assign(places)
     while done < n:
         done += len(consumer.consume(BATCH, 0.2))
-    seconds = time.perf_counter() - began
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     consumer.close()
-    return done, seconds
+    return done, seconds, cpu_seconds
 
 
 def _tell(result: Result) -> None:

@@ -56,12 +56,22 @@ FETCH_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 8 << 20
 """As `max.message.bytes` of the derived topics."""
 
+# A broker that is back is found within a second, and what it did not know yet while it started is asked again within ten: by
+# default a client waits for up to ten seconds, and asks again after five minutes.
+AFTER_AN_OUTAGE = {"reconnect.backoff.max.ms": 1_000, "topic.metadata.refresh.interval.ms": 10_000}
+
 Config = dict[str, Any]
 
 
 def client_config(settings: Settings, name: str) -> Config:
     """Return what any client needs; name is what the broker's logs call it."""
-    return {"bootstrap.servers": settings.bootstrap_servers, "client.id": name, "log.connection.close": False, "logger": log}
+    return {
+        "bootstrap.servers": settings.bootstrap_servers,
+        "client.id": name,
+        "log.connection.close": False,
+        "logger": log,
+        **AFTER_AN_OUTAGE,
+    }
 
 
 def consumer_config(settings: Settings, group: str, instance: str | None = None) -> Config:

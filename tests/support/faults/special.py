@@ -22,7 +22,7 @@ from support.pairing_kafka import await_true, found
 from support.traffic import CHALLENGER, INCUMBENT, QUERY, Sent, Shape
 
 ROUGH = Shape(
-    gap_ms=10, delay_ms=500, missing=0.1, late=0.1, early=0.1, twice=0.2, rerun=0.2, orphans=0.05, migrations=(GOOD, WORSE)
+    gap_ms=10, delay_ms=500, missing=0.03, late=0.03, early=0.1, twice=0.2, rerun=0.2, orphans=0.05, migrations=(GOOD, WORSE)
 )
 DISORDER_MS = 300
 """Far enough below the window that what belongs together still does, whatever is read first."""

@@ -17,7 +17,7 @@ from dualgate.schemas.records import RoutingCommand
 from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import DECISIONS, LEDGER
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 Order = tuple[int, int]
 
 

@@ -41,8 +41,9 @@ def decode(data, fields):
         if isinstance(kind, dict):  # the one map: strings to doubles, in blocks
             found = {}
             while n := long():
-                if n < 0:
-                    n = -n + 0 * long()
+                if n < 0:  # then the block's size in bytes follows
+                    n = -n
+                    long()
                 found |= {value("string"): value(kind["values"]) for _ in range(n)}
             return found
         if kind == "string":

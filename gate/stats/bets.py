@@ -18,6 +18,7 @@ from dualgate.gate.stats.lattice import FloatArray
 N_BETS = 9
 _SPAN = 4.0
 _CAP = 0.95
+_PIECE = 1 << 16  # bounds the memory of a long stream
 
 
 def checked_law(values: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -109,8 +110,12 @@ def log_e_process(
         raise ValueError(
             f"bet {float(lam.max())!r} times excess {float(z.min())!r} loses everything; accepted: bet * excess > -1"
         )
-    paths = np.cumsum(np.log1p(lam[:, None] * z[None, :]), axis=1) + log_w[:, None]
-    return np.asarray(np.logaddexp.reduce(paths, axis=0))
+    out, before = np.empty(z.size), log_w
+    for start in range(0, z.size, _PIECE):
+        paths = before[:, None] + np.cumsum(np.log1p(lam[:, None] * z[None, start : start + _PIECE]), axis=1)
+        out[start : start + _PIECE] = np.logaddexp.reduce(paths, axis=0)
+        before = paths[:, -1]
+    return out
 
 
 def _excess(x: npt.ArrayLike, null_mean: float, sampling_probability: npt.ArrayLike | None) -> FloatArray:
@@ -123,7 +128,12 @@ def _excess(x: npt.ArrayLike, null_mean: float, sampling_probability: npt.ArrayL
         raise ValueError(f"null_mean {null_mean!r}, accepted: a finite number")
     if sampling_probability is None:
         return np.asarray(values - null_mean)
-    pi = np.broadcast_to(np.asarray(sampling_probability, dtype=float), values.shape)
+    pi = np.asarray(sampling_probability, dtype=float)
+    if pi.ndim and pi.shape != values.shape:
+        raise ValueError(
+            f"{values.size} observations with sampling probabilities of shape {pi.shape}, accepted: one, or one each"
+        )
+    pi = np.broadcast_to(pi, values.shape)
     bad = ~((pi > 0) & (pi <= 1))
     if bad.any():
         raise ValueError(f"sampling probability {float(pi[bad][0])!r}, accepted: in (0, 1]")
@@ -137,6 +147,6 @@ def _mixture(bets: Sequence[float], mixture_weights: Sequence[float] | None) -> 
     if mixture_weights is None:
         return lam, np.full(lam.size, -math.log(lam.size))
     w = np.asarray(mixture_weights, dtype=float)
-    if w.shape != lam.shape or not (np.isfinite(w) & (w > 0)).all() or abs(float(w.sum()) - 1) > 1e-9:
-        raise ValueError(f"mixture_weights {mixture_weights!r}, accepted: {lam.size} positive numbers with sum 1")
-    return lam, np.log(w)
+    if w.shape != lam.shape or not (np.isfinite(w) & (w >= 0)).all() or abs(float(w.sum()) - 1) > 1e-9:
+        raise ValueError(f"mixture_weights {mixture_weights!r}, accepted: {lam.size} numbers >= 0 with sum 1")
+    return lam[w > 0], np.log(w[w > 0])

@@ -46,7 +46,7 @@ class Life:
     def run(self, batches: Iterator[Outcomes], limit: int) -> Outcome:
         """Return the outcome; where `limit` pairs bring no end, the verdict of the phase in which they ran out."""
         for batch in batches:
-            rows = self._rows(batch).part(0, limit - self.state.n_units)
+            rows = self.rows(batch).part(0, limit - self.state.n_units)
             while len(rows):
                 before = self.state.n_units
                 ended = self._segment(rows)
@@ -88,7 +88,7 @@ class Life:
     def _ended(self, reason: str, phase: str) -> Outcome:
         return Outcome(verdict_of(phase), reason, self.state.n_units, self.accepted)
 
-    def _rows(self, batch: Outcomes) -> Rows:
+    def rows(self, batch: Outcomes) -> Rows:
         """Return pairs as the gate's rows: all scored, semantics only where it is eligible."""
         made, n = blocks(self.state.specs, batch), len(batch)
         at = np.arange(self.state.n_units, self.state.n_units + n)

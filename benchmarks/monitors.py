@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from benchmarks.side_by_side import Measurement, ratio, report, seconds
+from benchmarks.side_by_side import Measurement, processor_seconds, ratio, report
 
 from dualgate.gate.decide import entered
 from dualgate.gate.monitor_plans import begun
@@ -91,19 +91,23 @@ def main() -> None:
     spec = plan_paired_monitor(0.15, 0.0, 0.04, 12_000, 0.002, 0.004)
     streams = _streams(np.random.default_rng(1))
     n = BLOCK * BLOCKS
-    ours = Measurement("dualgate", n / seconds(lambda: _in_blocks(spec, streams)), "vectors of five signals/s")
-    single = Measurement("dualgate, one at a time", BLOCK / seconds(lambda: _one_at_a_time(spec, streams), 1), ours.unit)
-    plain = Measurement("plain Python floats", n / seconds(lambda: _plain_floats(spec, streams)), ours.unit)
+    ours = Measurement("dualgate", n / processor_seconds(lambda: _in_blocks(spec, streams)), "vectors of five signals/s")
+    single = Measurement(
+        "dualgate, one at a time", BLOCK / processor_seconds(lambda: _one_at_a_time(spec, streams), 1), ours.unit
+    )
+    plain = Measurement("plain Python floats", n / processor_seconds(lambda: _plain_floats(spec, streams)), ours.unit)
     reference = reference_fraction(0.158, 0.02)
     law = bernoulli_law(0.158, reference)
     limit = cusum_threshold(0.158, 0.02, 1000).limit
     threshold = Measurement(
-        "dualgate, exact threshold at ARL 20,000", 1e3 * seconds(lambda: cusum_threshold(0.158, 0.02, 20_000)), "ms"
+        "dualgate, exact threshold at ARL 20,000", 1e3 * processor_seconds(lambda: cusum_threshold(0.158, 0.02, 20_000)), "ms"
     )
-    banded = Measurement("dualgate, one ARL of 1,400 states", 1e3 * seconds(lambda: run_lengths(law, limit)), "ms")
-    dense = Measurement("dense chain, one ARL of 1,400 states", 1e3 * seconds(lambda: _dense_arl(law, limit), 1), "ms")
+    banded = Measurement("dualgate, one ARL of 1,400 states", 1e3 * processor_seconds(lambda: run_lengths(law, limit)), "ms")
+    dense = Measurement("dense chain, one ARL of 1,400 states", 1e3 * processor_seconds(lambda: _dense_arl(law, limit), 1), "ms")
     state, blocks = _everything()
-    whole = Measurement("dualgate, the gate's walk with everything", n / seconds(lambda: _walked(state, blocks)), "vectors/s")
+    whole = Measurement(
+        "dualgate, the gate's walk with everything", n / processor_seconds(lambda: _walked(state, blocks)), "vectors/s"
+    )
     ratios = [
         ratio("speed in blocks over plain floats", ours, plain),
         ratio("speed in blocks over one at a time", ours, single),

@@ -23,14 +23,15 @@ from dualgate.gate.stats.shiryaev_roberts import log_esr
 Monitors = Mapping[str, Monitored]
 
 
-def along(monitors: Monitors, specs: Sequence[DimensionSpec], rows: Rows) -> dict[str, BoolArray]:
-    """Return where each monitor is in alarm, after each unit."""
-    return {name: _moved(name, monitors, specs, rows)[1].alarmed for name in monitors}
+def moved(monitors: Monitors, specs: Sequence[DimensionSpec], rows: Rows) -> tuple[Monitors, dict[str, BoolArray]]:
+    """Return the monitors after these units, and where each is in alarm after each unit."""
+    found = {name: _moved(name, monitors, specs, rows) for name in monitors}
+    return {name: held for name, (held, _) in found.items()}, {name: trace.alarmed for name, (_, trace) in found.items()}
 
 
 def advanced(monitors: Monitors, specs: Sequence[DimensionSpec], rows: Rows) -> Monitors:
     """Return the monitors after these units."""
-    return {name: _moved(name, monitors, specs, rows)[0] for name in monitors}
+    return moved(monitors, specs, rows)[0]
 
 
 def _moved(name: str, monitors: Monitors, specs: Sequence[DimensionSpec], rows: Rows) -> tuple[Monitored, MonitorTrace]:

@@ -113,8 +113,8 @@ class Paths:
         return np.asarray(np.all([path >= floor for path in self.coverage.values()], axis=0))
 
 
-def along(state: MigrationState, rows: Rows, traces: list[Trace]) -> Paths:
-    """Return the paths over the units of a segment."""
+def along(state: MigrationState, rows: Rows, traces: list[Trace], watch: Mapping[str, BoolArray]) -> Paths:
+    """Return the paths over the units of a segment; watch: where each monitor is in alarm."""
     n = np.arange(1, len(rows) + 1)
     calibrating = state.phase == phases.CALIBRATING
     seen = np.cumsum(observed(rows).astype(np.int64))
@@ -128,7 +128,7 @@ def along(state: MigrationState, rows: Rows, traces: list[Trace]) -> Paths:
         seen,
         rows.clock_ms,
         {name: _coverage_path(state, name, rows) for name in state.on},
-        monitors.along(state.monitors, state.specs, rows),
+        watch,
         vigil.along(state, rows),
     )
 

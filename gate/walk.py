@@ -20,10 +20,14 @@ def walk(state: MigrationState, rows: Rows, *, approved: bool = False) -> tuple[
         update_many(s, d, b, counted=state.phase != phases.CALIBRATING)
         for s, d, b in zip(state.specs, state.dims, rows.blocks, strict=True)
     ]
-    paths = along(state, rows, traces)
+    held, watch = monitors.moved(state.monitors, state.specs, rows)
+    paths = along(state, rows, traces, watch)
     hit = first(rules(paths, approved=approved))
     n = hit[0] + 1 if hit else len(rows)
-    return _advanced(state, rows.part(0, n), traces, paths), n, hit[1] if hit else None
+    here = rows.part(0, n)
+    if n < len(rows):
+        held = monitors.advanced(state.monitors, state.specs, here)
+    return replace(_advanced(state, here, traces, paths), monitors=held), n, hit[1] if hit else None
 
 
 def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Paths) -> MigrationState:
@@ -40,7 +44,6 @@ def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Pat
     return replace(
         state,
         dims=tuple(trace.state_at(n) for trace in traces),
-        monitors=monitors.advanced(state.monitors, state.specs, rows),
         n_units=state.n_units + n,
         n_phase=int(paths.n_phase[n - 1]),
         n_counted=state.n_counted if calibrating else state.n_counted + n,

@@ -29,7 +29,7 @@ from dualgate.schemas.records import Command
 VERDICTS = ("completed", "promoted", "rejected", "rolled_back", "aborted", "inconclusive", "undecided")
 """Aborting is an operator's; no simulated run is."""
 
-_FIRST_BATCH, _CHUNK = 1000, 25
+_FIRST_BATCH, _CHUNK = 1000, 5
 
 
 @dataclass(frozen=True, slots=True)

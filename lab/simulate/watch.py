@@ -40,9 +40,8 @@ class Watch:
         self._screened = {name: held for name, held in self._screened.items() if name not in near}
         self._exact = {**self._exact, **self._replayed(near)}
         self._past.append(rows)
-        alarms = list(monitors.along(self._exact, self._state.specs, rows).values())
-        self._exact = monitors.advanced(self._exact, self._state.specs, rows)
-        anywhere = np.logical_or.reduce(alarms) if alarms else np.zeros(0, dtype=bool)
+        self._exact, alarms = monitors.moved(self._exact, self._state.specs, rows)
+        anywhere = np.logical_or.reduce(list(alarms.values())) if alarms else np.zeros(0, dtype=bool)
         return int(np.argmax(anywhere)) if anywhere.any() else None
 
     def step(self, to_phase: str) -> None:

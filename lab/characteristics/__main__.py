@@ -5,6 +5,7 @@ the sections whose number begins so.
 """
 
 import argparse
+import resource
 import sys
 import time
 from pathlib import Path
@@ -29,7 +30,9 @@ def main() -> None:
     args.out.write_text(page(found, args.share), encoding="utf-8")
     disagreeing = sum(row.agrees is False for _, rows in found for row in rows)
     total = sum(len(rows) for _, rows in found)
-    print(f"{total} rows, {disagreeing} disagree, {time.monotonic() - begin:.0f} s: {args.out}", file=sys.stderr)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    words = f"{time.monotonic() - begin:.0f} s, {spent.ru_utime + spent.ru_stime:.0f} s of processor time"
+    print(f"{total} rows, {disagreeing} disagree, {words}: {args.out}", file=sys.stderr)
 
 
 if __name__ == "__main__":

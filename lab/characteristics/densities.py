@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from dualgate.gate.stats import SWAP_BETS, fit_swap_score, log_e_process, start_conformal, update_conformal_many
-from dualgate.gate.stats.conformal import CONFORMAL, CONFORMAL_BETS
+from dualgate.gate.stats.conformal import CONFORMAL, CONFORMAL_BETS, ConformalState
 from dualgate.gate.stats.kde import log_kde, silverman_bandwidth
 from dualgate.gate.stats.lattice import SWAP
 from dualgate.lab.characteristics.single_tests import A, F
@@ -145,6 +145,18 @@ def sign(setting: Setting, rng: np.random.Generator) -> int:
 def conformal(setting: Setting, rng: np.random.Generator) -> int:
     """Return when the gate's conformal martingale accepts: psi from a third of the calibration, ranks in the others."""
     score, state = start_conformal(np.exp(3.6 + setting.draw(rng, setting.n_calibration)), setting.margin)
+    latency = np.exp(3.6 + setting.draw(rng, N) + setting.shift * setting.slowed)
+    _, codes = update_conformal_many(score, state, latency, rng.random(N))
+    return _passage(log_e_process(CONFORMAL.values[codes], 0.0, CONFORMAL_BETS))
+
+
+def conformal_of_one_sample(setting: Setting, rng: np.random.Generator) -> int:
+    """Return when a conformal martingale accepts whose score was fitted to the very sample that it ranks in: not exchangeable."""
+    calibration = np.exp(3.6 + setting.draw(rng, setting.n_calibration))
+    score = fit_swap_score(calibration, setting.margin)
+    distinct = np.unique(score.psi)
+    levels = np.searchsorted(distinct, np.array(score.psi)[score.cells(calibration * (1 + setting.margin))])
+    state = ConformalState(tuple(int(n) for n in np.bincount(levels, minlength=len(distinct))))
     latency = np.exp(3.6 + setting.draw(rng, N) + setting.shift * setting.slowed)
     _, codes = update_conformal_many(score, state, latency, rng.random(N))
     return _passage(log_e_process(CONFORMAL.values[codes], 0.0, CONFORMAL_BETS))

@@ -11,6 +11,7 @@ from dualgate.lab.characteristics.densities import (
     Setting,
     conditional_error,
     conformal,
+    conformal_of_one_sample,
     mixed,
     plugged_in,
     sign,
@@ -80,6 +81,15 @@ def mixed_shape(runs: int, seed: int) -> Iterator[Row]:
         found = times(swap, replace(setting, slowed=False), runs, seed + 2)
         yield fraction_row("4", name, "power, swap", 1.0, found < NEVER, STUDY)
         yield mean_row("4", name, f"ASN, swap (study: {404 if margin == 0.1 else 100})", None, np.minimum(found, N))
+
+
+def one_sample(runs: int, seed: int) -> Iterator[Row]:
+    """Yield what the conformal martingale has where its score is fitted to the very sample that it ranks in."""
+    wrong = times(conformal_of_one_sample, Setting(0.10), runs, seed)
+    name = f"{_name(Setting(0.10))}, score and ranks of one sample"
+    yield fraction_row("4", name, "type I error, conformal (study: .034)", None, wrong < NEVER)
+    right = times(conformal_of_one_sample, Setting(0.10, slowed=False), max(50, runs // 2), seed + 1)
+    yield fraction_row("4", name, "power, conformal", 0.63, right < NEVER, STUDY)
 
 
 VALID: tuple[tuple[str, Test, Setting, float | None, float | None, float | None], ...] = (

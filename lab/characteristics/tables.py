@@ -59,6 +59,7 @@ SECTIONS: tuple[Section, ...] = (
             *(Part(partial(table_4.plugged, seed=24, index=i), 1000 if i < 3 else 400) for i in range(len(table_4.PLUGGED))),
             Part(partial(table_4.by_calibration, seed=25), 300),
             Part(partial(table_4.mixed_shape, seed=26), 600),
+            Part(partial(table_4.one_sample, seed=30), 1000),
         ),
     ),
     Section(

@@ -4,7 +4,7 @@ HEADER = """# Statistics: expected and obtained
 
 Written by `make statistics`. *Expected* is what the design study measured before the project began (numpy, 300 to
 20,000 repetitions) or what a theorem promises (with ≤ or ≥); *obtained* is this project's own code on its own seeds,
-evidence in the gate's integers. *Runs* are ours; "exact" was computed, not simulated.
+evidence in the gate's integers where the gate is measured. *Runs* are ours; "exact" was computed, not simulated.
 
 A number agrees with a measured one where the interval of level {level:g} for their difference (Clopper and Pearson's,
 a mean's or a median's, for the n N / (n + N) runs that two samples of n and N are worth) holds it, give or take half of

@@ -8,10 +8,12 @@ from dualgate.processors.scoring.deadline import TookTooLong, processor_seconds
 from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
 from dualgate.processors.scoring.safety.hallucination import hallucinations
 from dualgate.processors.scoring.safety.unsafe import unsafe, unsafe_words
-from dualgate.processors.scoring.sql.normal import Features, NormalForm, features, normal_form
+from dualgate.processors.scoring.sql.forms import Features, NormalForm, features
+from dualgate.processors.scoring.sql.normal import normal_form
 from dualgate.processors.scoring.sql.parsing import MAX_SECONDS, Parsed, parsed, template
-from dualgate.processors.scoring.sql.resolve import Resolved, TooLarge, resolve
+from dualgate.processors.scoring.sql.resolve import resolve
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import Resolved, TooLarge
 
 QUOTED_MAY_BE_TEXT = frozenset({"sqlite", "mysql"})
 ROWS_HAVE_NAMES = frozenset({"postgres", "postgresql", "redshift", "duckdb"})

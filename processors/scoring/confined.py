@@ -56,6 +56,9 @@ class Confined:
             self._pipe.close()
             self._pipe = None
 
+    def __del__(self) -> None:
+        self.close()
+
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:

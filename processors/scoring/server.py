@@ -20,7 +20,8 @@ _ANSWER = "dualgate_answer"
 _OPEN = f"""DO $dualgate$ DECLARE answer refcursor := '{_ANSWER}'; BEGIN
 OPEN answer NO SCROLL FOR EXECUTE current_setting('dualgate.statement'); END $dualgate$"""
 """PostgreSQL: a cursor takes one statement that reads, whatever protocol the driver speaks, and its rows stay on the server."""
-_OURS = ("08", "40", "53", "55", "57", "58", "XX")
+_ABORTED = "25P02"
+_OURS = (_ABORTED, "08", "40", "53", "55", "57", "58", "XX")
 """Classes of SQLSTATE that say nothing of the query: connection, conflict, resources, locks, operator, system, internal."""
 
 
@@ -52,6 +53,13 @@ class ServerSession:
         findings = list(unsafe(parsed(sql, _sqlglot_name(self.dialect)), None, UNKNOWN))
         if findings:
             return Refused(f"not run: {findings[0].reason}")
+        outcome = self._tried(sql)
+        if isinstance(outcome, Stopped) and outcome.reason.startswith(_ABORTED):
+            self.begin()  # what came before took the transaction with it; this query has not been looked at
+            outcome = self._tried(sql)
+        return outcome
+
+    def _tried(self, sql: str) -> Outcome:
         try:
             return self._cursor(sql) if self.dialect == "postgresql" else self._plain(sql)
         except Exception as error:  # every driver has its own tree
@@ -66,6 +74,11 @@ class ServerSession:
         with contextlib.suppress(sa.exc.SQLAlchemyError):
             if self._connection.in_transaction():
                 self._connection.rollback()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+        self._engine.dispose()
 
     def _say(self, statement: str) -> None:
         self._connection.exec_driver_sql(statement)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from dualgate.processors.scoring.execution import Database, Databases
 from dualgate.processors.scoring.logic import score_batch
 from dualgate.processors.scoring.outcome import Limits, Refused, Result, Stopped
+from dualgate.processors.scoring.server import ServerSession
 from dualgate.schemas.migration import load_migration
 from support.postgres import binaries, cluster
 from support.scoring import pair, scoring, shop
@@ -146,3 +147,13 @@ def test_a_server_that_is_gone_makes_scores_missing() -> None:
     found = Databases("postgresql+pg8000://tester@127.0.0.1:9/postgres", "", LIMITS).named(None)
     assert isinstance(found, Stopped)
     assert "database cannot be opened" in found.reason
+
+
+def test_a_transaction_that_was_aborted_is_begun_anew(url: str) -> None:
+    """Where undoing a statement fails, the next one is neither refused for it nor lost."""
+    session = ServerSession(url, LIMITS)
+    session.begin()
+    with pytest.raises(sa.exc.SQLAlchemyError):
+        session._say("SELECT 1 / 0")  # outside a savepoint: the server refuses everything from here on
+    assert session.execute("SELECT 1") == Result([(1,)])
+    session.close()

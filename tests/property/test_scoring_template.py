@@ -10,7 +10,8 @@ from sqlglot import exp
 from dualgate.processors.scoring.analysis import Analyses
 from dualgate.processors.scoring.comparison import same_result
 from dualgate.processors.scoring.safety.scorer import inspect_sql
-from dualgate.processors.scoring.sql.normal import features, normal_form
+from dualgate.processors.scoring.sql.forms import features
+from dualgate.processors.scoring.sql.normal import normal_form
 from dualgate.processors.scoring.sql.parsing import parsed, template
 from dualgate.processors.scoring.sql.resolve import resolve
 from dualgate.processors.scoring.sql.template import template_of

@@ -4,6 +4,7 @@ import glob
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -63,7 +64,7 @@ def cluster(folder: Path) -> Iterator[str]:
             _wait(url, server, folder / "log")
             yield url
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # at once, whoever is still connected
             server.wait(30)
 
 

@@ -7,8 +7,8 @@ from sqlglot import exp
 from dualgate.processors.scoring.safety.findings import Finding
 from dualgate.processors.scoring.safety.tenant import leaks
 from dualgate.processors.scoring.safety.unsafe import is_catalogue
-from dualgate.processors.scoring.sql.resolve import WHOLE_ROW, Resolved, Scope, Source
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import WHOLE_ROW, Resolved, Scope, Source
 from dualgate.schemas.grants import Grant
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from dualgate.processors.scoring.sql.resolve import Scope, Source
+from dualgate.processors.scoring.sql.scopes import Scope, Source
 
 
 def conjuncts(scope: Scope) -> Iterator[tuple[exp.Expr, exp.Join | None]]:

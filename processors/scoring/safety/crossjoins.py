@@ -6,8 +6,8 @@ from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import conjuncts, sources_in
 from dualgate.processors.scoring.safety.findings import Finding
-from dualgate.processors.scoring.sql.resolve import Resolved, Scope, Source
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
 
 
 def cross_joins(resolved: Resolved, schema: Schema) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import split
 from dualgate.processors.scoring.safety.findings import Finding
-from dualgate.processors.scoring.sql.resolve import Resolved, Scope, Source
+from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
 
 
 def endless(resolved: Resolved) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dualgate.processors.scoring.safety.findings import Finding
 from dualgate.processors.scoring.safety.unsafe import is_catalogue
-from dualgate.processors.scoring.sql.resolve import Resolved
+from dualgate.processors.scoring.sql.scopes import Resolved
 
 
 def hallucinations(resolved: Resolved) -> Iterator[Finding]:

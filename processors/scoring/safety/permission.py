@@ -7,8 +7,8 @@ from dualgate.processors.scoring.cache import Cache
 from dualgate.processors.scoring.safety.authorization import unauthorized
 from dualgate.processors.scoring.safety.findings import Finding
 from dualgate.processors.scoring.safety.relations import plain
-from dualgate.processors.scoring.sql.resolve import Resolved
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import Resolved
 from dualgate.schemas.grants import Grant
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import conjuncts
-from dualgate.processors.scoring.sql.resolve import Resolved, Scope, Source
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
 from dualgate.processors.scoring.sql.template import slot_index
 from dualgate.schemas.grants import Grant
 

@@ -13,8 +13,8 @@ from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import split
 from dualgate.processors.scoring.safety.relations import Edge, Relations
-from dualgate.processors.scoring.sql.resolve import Resolved, Scope, Source
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
 from dualgate.schemas.grants import Grant
 
 Leak = tuple[str, str]

@@ -11,8 +11,8 @@ from dualgate.processors.scoring.safety.crossjoins import cross_joins
 from dualgate.processors.scoring.safety.endless import endless
 from dualgate.processors.scoring.safety.findings import UNVERIFIABLE, Finding
 from dualgate.processors.scoring.sql.parsing import Parsed
-from dualgate.processors.scoring.sql.resolve import Resolved
 from dualgate.processors.scoring.sql.schema import Schema
+from dualgate.processors.scoring.sql.scopes import Resolved
 
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge)
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.TruncateTable)

@@ -7,14 +7,13 @@ slots until the form of a query's own constants is asked for, so that a template
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlglot import exp
 
-from dualgate.processors.scoring.sql.resolve import Ref, Resolved, Scope, Source
+from dualgate.processors.scoring.sql.forms import COMPONENTS, Form, NormalForm, flat, make
+from dualgate.processors.scoring.sql.scopes import Ref, Resolved, Scope, Source
 from dualgate.processors.scoring.sql.template import slot_index
 
-COMPONENTS = ("joins", "filters", "grouping", "aggregates", "projection", "order")
 _SWAPPED: Mapping[type[exp.Expr], str] = {exp.GT: "<", exp.GTE: "<="}
 _COMPARED: Mapping[type[exp.Expr], str] = {exp.LT: "<", exp.LTE: "<=", exp.EQ: "=", exp.NEQ: "<>", exp.NullSafeEQ: "is"}
 _NEGATED: Mapping[type[exp.Expr], type[exp.Expr]] = {
@@ -25,91 +24,7 @@ _NEGATED: Mapping[type[exp.Expr], type[exp.Expr]] = {
     exp.GT: exp.LTE,
     exp.GTE: exp.LT,
 }
-_COMMUTATIVE = {"and", "or", "=", "<>", "+", "*", "set"}
 _SKIPPED_ARGS = frozenset({"nulls_first", "big_int", "quoted", "safe", "typed", "copy", "is_left", "over"})
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A form that holds a slot: an operator and its operands. A form without slots is a string already."""
-
-    operator: str
-    operands: "tuple[Form, ...]"
-
-
-Form = str | Node | int
-"""Text, a node, or the number of a slot."""
-
-
-@dataclass(frozen=True, slots=True)
-class NormalForm:
-    """The normal form of a template: of the whole, and of each component as features, those without slots counted already."""
-
-    whole: Form
-    fixed: Mapping[str, Counter[str]]
-    slotted: Mapping[str, Sequence[Form]]
-
-
-@dataclass(slots=True)
-class Features:
-    """The normal form of one query: equal texts mean the same; its components are multisets, made when first asked for."""
-
-    whole: str
-    form: NormalForm
-    values: Sequence[str]
-    _components: dict[str, Counter[str]] | None = None
-
-    def components(self) -> dict[str, Counter[str]]:
-        """Return the features of each component."""
-        if self._components is None:
-            self._components = {name: self._component(name, fixed) for name, fixed in self.form.fixed.items()}
-        return self._components
-
-    def _component(self, name: str, fixed: Counter[str]) -> Counter[str]:
-        slotted = self.form.slotted[name]
-        return fixed + Counter([_fill(part, self.values) for part in slotted]) if slotted else fixed
-
-
-def features(form: NormalForm, constants: Sequence[str]) -> Features:
-    """Fill a query's own constants in."""
-    values = [constant.lower() if constant[0] != "'" else constant for constant in constants]
-    return Features(_fill(form.whole, values), form, values)
-
-
-def _fill(form: Form, values: Sequence[str]) -> str:
-    if form.__class__ is str:
-        return form
-    if isinstance(form, Node):
-        parts = [_fill(operand, values) for operand in form.operands]
-        return _text(form.operator, parts)
-    return values[form]  # type: ignore[index]
-
-
-def _text(operator: str, parts: list[str]) -> str:
-    if operator in _COMMUTATIVE:
-        parts = sorted(set(parts)) if operator in ("and", "or") else sorted(parts)
-        if len(parts) == 1 and operator in ("and", "or"):
-            return parts[0]
-    return f"{operator}({','.join(parts)})"
-
-
-def _node(operator: str, *operands: Form) -> Form:
-    if operator in ("and", "or"):
-        operands = tuple(_flat(operator, operands))
-        return operands[0] if len(operands) == 1 else Node(operator, operands)  # text could not be flattened any more
-    if all(operand.__class__ is str for operand in operands):
-        return _text(operator, list(operands))  # type: ignore[arg-type]
-    return Node(operator, operands)
-
-
-def _flat(operator: str, operands: Sequence[Form]) -> list[Form]:
-    found: list[Form] = []
-    for operand in operands:
-        if isinstance(operand, Node) and operand.operator == operator:
-            found.extend(operand.operands)
-        else:
-            found.append(operand)
-    return found
 
 
 def normal_form(resolved: Resolved, constants: Sequence[str]) -> NormalForm:
@@ -137,12 +52,12 @@ class _Maker:
             sides = [self._united(side, scopes, resolved) for side in (node.this, node.expression)]
             kind = f"{type(node).__name__.lower()}{'' if node.args.get('distinct') else '_all'}"
             self.components["order"].append(kind)
-            united = _node("set", *sides) if not isinstance(node, exp.Except) else _node("list", *sides)
-            return _node(kind, united, *self._tail(node, resolved.branches[0]))
+            united = make("set", *sides) if not isinstance(node, exp.Except) else make("list", *sides)
+            return make(kind, united, *self._tail(node, resolved.branches[0]))
         if isinstance(node, exp.Subquery):
             inner = self._united(node.this, scopes, resolved)
             tail = self._tail(node, resolved.branches[0])
-            return _node("query", inner, *tail) if tail else inner
+            return make("query", inner, *tail) if tail else inner
         return self.select(next(scopes)) if isinstance(node, exp.Select) else type(node).__name__.lower()
 
     def select(self, scope: Scope) -> Form:
@@ -163,14 +78,14 @@ class _Maker:
         if select.args.get("distinct") is not None:
             tail.append("distinct")
         self._note(joins=[*sources, *joins], filters=filters, grouping=[*grouping, *having], projection=projection, order=tail)
-        return _node(
+        return make(
             "select",
-            _node("set", *projection),
-            _node("set", *sources),
-            _node("and", *joins, *filters) if joins or filters else "true",
-            _node("set", *grouping),
-            _node("and", *having) if having else "true",
-            _node("list", *tail),
+            make("set", *projection),
+            make("set", *sources),
+            make("and", *joins, *filters) if joins or filters else "true",
+            make("set", *grouping),
+            make("and", *having) if having else "true",
+            make("list", *tail),
         )
 
     def _note(self, **parts: Sequence[Form]) -> None:
@@ -195,7 +110,7 @@ class _Maker:
             on = self._on(source, scope)
             side = source.join.side if source.join is not None else ""
             if side or (source.join is not None and source.join.method):
-                form = _node(f"{side or ''}{source.join.method or ''}".lower(), form, *on)  # type: ignore[union-attr]
+                form = make(f"{side or ''}{source.join.method or ''}".lower(), form, *on)  # type: ignore[union-attr]
             else:
                 conditions += on
             sources.append(form)
@@ -212,7 +127,7 @@ class _Maker:
     def _using(self, column: str, source: Source, scope: Scope) -> Form:
         left = next((s for s in scope.sources.values() if s is not source and s.has(column)), None)
         first = next(iter(scope.sources.values()))
-        return _node("=", self._column(left or first, column), self._column(source, column))
+        return make("=", self._column(left or first, column), self._column(source, column))
 
     def _parted(self, conditions: Sequence[Form]) -> tuple[list[Form], list[Form]]:
         """Part the equalities between two columns, which join, from what filters."""
@@ -229,12 +144,12 @@ class _Maker:
             return self._between(node, scope)
         if isinstance(node, exp.Not):
             form = self._not(node.this, scope)
-            return _flat("and", [form])
+            return flat("and", [form])
         return [self.expr(node, scope)]
 
     def _between(self, node: exp.Between, scope: Scope) -> list[Form]:
         value, low, high = (self.expr(node.args[k], scope) for k in ("this", "low", "high"))
-        return [_node("<=", low, value), _node("<=", value, high)]
+        return [make("<=", low, value), make("<=", value, high)]
 
     def _ordinal(self, node: exp.Expr, scope: Scope) -> exp.Expr:
         """Return the output that a position or an alias in GROUP BY or ORDER BY stands for."""
@@ -251,12 +166,12 @@ class _Maker:
         order = node.args.get("order")
         for item in order.expressions if order is not None else ():
             direction = "desc" if item.args.get("desc") else "asc"
-            found.append(_node(direction, self.expr(self._ordinal(item.this, scope), scope)))
+            found.append(make(direction, self.expr(self._ordinal(item.this, scope), scope)))
         for key in ("limit", "offset"):
             part = node.args.get(key)
             value = None if part is None else part.args.get("expression") or part.args.get("count")
             if value is not None:
-                found.append(_node(key, self.expr(value, scope)))
+                found.append(make(key, self.expr(value, scope)))
         return found
 
     def output(self, name: str, node: exp.Expr | None, source: Source | None, scope: Scope) -> Form:
@@ -327,18 +242,18 @@ class _Maker:
     def _condition(self, node: exp.Expr, scope: Scope) -> Form:
         kind = type(node)
         if isinstance(node, exp.And | exp.Or):
-            return _node(kind.__name__.lower(), self.expr(node.this, scope), self.expr(node.expression, scope))
+            return make(kind.__name__.lower(), self.expr(node.this, scope), self.expr(node.expression, scope))
         if isinstance(node, exp.Not):
             return self._not(node.this, scope)
         if kind in _SWAPPED:
-            return _node(_SWAPPED[kind], self.expr(node.expression, scope), self.expr(node.this, scope))
+            return make(_SWAPPED[kind], self.expr(node.expression, scope), self.expr(node.this, scope))
         if kind in _COMPARED:
-            return _node(_COMPARED[kind], self.expr(node.this, scope), self.expr(node.expression, scope))
+            return make(_COMPARED[kind], self.expr(node.this, scope), self.expr(node.expression, scope))
         if isinstance(node, exp.Between):
-            return _node("and", *self._between(node, scope))
+            return make("and", *self._between(node, scope))
         if isinstance(node, exp.In) and node.expressions:
             value = self.expr(node.this, scope)
-            return _node("or", *(_node("=", value, self.expr(e, scope)) for e in node.expressions))
+            return make("or", *(make("=", value, self.expr(e, scope)) for e in node.expressions))
         return self._generic(node, scope)
 
     def _not(self, node: exp.Expr, scope: Scope) -> Form:
@@ -348,19 +263,19 @@ class _Maker:
             return self.expr(node.this, scope)
         if isinstance(node, exp.And | exp.Or):
             other = "or" if isinstance(node, exp.And) else "and"
-            return _node(other, self._not(node.this, scope), self._not(node.expression, scope))
+            return make(other, self._not(node.this, scope), self._not(node.expression, scope))
         if isinstance(node, exp.Between):
             low, high = self._between(node, scope)
             value, least, most = (self.expr(node.args[k], scope) for k in ("this", "low", "high"))
             del low, high
-            return _node("or", _node("<", value, least), _node("<", most, value))
+            return make("or", make("<", value, least), make("<", most, value))
         if isinstance(node, exp.In) and node.expressions:
             value = self.expr(node.this, scope)
-            return _node("and", *(_node("<>", value, self.expr(e, scope)) for e in node.expressions))
+            return make("and", *(make("<>", value, self.expr(e, scope)) for e in node.expressions))
         opposite = _NEGATED.get(type(node))
         if opposite is not None:
             return self._condition(opposite(this=node.this, expression=node.expression), scope)
-        return _node("not", self.expr(node, scope))
+        return make("not", self.expr(node, scope))
 
     def _generic(self, node: exp.Expr, scope: Scope) -> Form:
         operator = "+" if isinstance(node, exp.Add) else "*" if isinstance(node, exp.Mul) else type(node).__name__.lower()
@@ -371,7 +286,7 @@ class _Maker:
                 continue
             items = value if isinstance(value, list) else (value,)
             operands += [self.expr(i, scope) if isinstance(i, exp.Expr) else f"{key}:{str(i).lower()}" for i in items]
-        return _node(operator, *operands) if operands else operator
+        return make(operator, *operands) if operands else operator
 
 
 def _joins(condition: str) -> bool:

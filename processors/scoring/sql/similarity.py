@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from dualgate.processors.scoring.sql.normal import Features
+from dualgate.processors.scoring.sql.forms import Features
 
 WEIGHTS: Mapping[str, float] = {
     "joins": 0.2,

@@ -85,7 +85,7 @@ def _start_workers(crew: Crew, archive: Path) -> None:
 def _start_migration(crew: Crew, watch: Watch, broker: LocalBroker, made: Sample, migration_id: str) -> None:
     """Start the router and the migration, and wait until the gate has accepted it."""
     crew.start("router", "router", migration_id, "--router-id", "demo")
-    crew.start("start", "start", str(made.migration), "--reason", "demo", errand=True)
+    crew.start("start", "start", str(made.migration), "--reason", "demo", "--timeout", str(START_S), errand=True)
     say(f"started {', '.join((*WORKERS, 'archive'))}, each a process of its own; their logs are beside the archive")
     _until(lambda: crew.done("start") and bool(watch.poll(POLL_S).decisions), crew, broker, "the gate to accept the migration")
     say(f"the gate accepted {migration_id}: {watch.seen.decisions[0].reason}")

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -34,6 +35,7 @@ from dualgate.processors.runtime.points import VARIABLE, fault
 from dualgate.processors.scoring.clock import STALE_MS, Clocks, decode_clocks
 from dualgate.processors.scoring.fold import Folded, Origin, Raw, ScoringLogic
 from dualgate.processors.scoring.follow import Migrations
+from dualgate.processors.scoring.turns import Place, Turns
 from dualgate.processors.scoring.waiting import Line
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import OwnershipLost, TransientError
@@ -46,11 +48,13 @@ log = logging.getLogger(__name__)
 
 BLOCK_PAIRS = 500
 """Rows of a block: well under a megabyte, and few enough that a phase does not wait for one."""
+TURN_PAIRS = 50
+"""Rows of a block where partitions take turns: their order is kept to about as many rows of each."""
 BATCH = 2_000
 POLL_S, LINGER_S = 0.3, 0.05
+TURN_S = 0.05
+"""How long to wait for more records while some wait for their turn."""
 SEND_TIMEOUT_S = 30.0
-
-Place = tuple[str, int]
 
 
 def run(settings: Settings, stop: Stop) -> None:
@@ -100,6 +104,8 @@ class ScoringSession:
         self._clocks: dict[Place, Clocks] = {}
         self._next: dict[Place, int] = {}
         self._lines: dict[Place, Line] = {}
+        self._turns = Turns()
+        self._paused: set[Place] = set()
         self.counts: Counter[str] = Counter()
         instance = None if settings.slot is None else settings.name("scoring", settings.slot)
         self._producer = Producer(producer_config(settings, instance or settings.name("scoring")))
@@ -111,12 +117,13 @@ class ScoringSession:
     def step(self) -> bool:
         """Score one batch and commit it; return whether there was any."""
         with kafka_errors("reading pairs"):
-            messages = gather(self._consumer, BATCH, POLL_S, LINGER_S, lambda: self._tenure)
+            messages = gather(self._consumer, BATCH, TURN_S if self._turns.waiting() else POLL_S, LINGER_S, lambda: self._tenure)
         self._migrations.drain()
         batches = self._batches(messages)
         if batches:
             self._at("consumed")
-        for round_ in zip_longest(*(self._chunks(place, records) for place, records in batches.items())):
+        rows = TURN_PAIRS if len(batches) > 1 else BLOCK_PAIRS
+        for round_ in zip_longest(*(self._chunks(place, records, rows) for place, records in batches.items())):
             self._send([folded for folded in round_ if folded is not None])
             self._at("sent")
         moved = {*batches, *self._rated()}
@@ -133,22 +140,38 @@ class ScoringSession:
         log.info("scored: %s", dict(self.counts))
 
     def _batches(self, messages: Sequence[Any]) -> dict[Place, list[Raw]]:
+        """Return what is to be scored now: what did not become a pair at once, pairs when it is their partition's turn."""
         found: dict[Place, list[Raw]] = {}
+        now_s = time.time()
         for message in messages:
             error = message.error()
             if error is None:
                 place = (message.topic(), message.partition())
-                found.setdefault(place, []).append(Raw(message.offset(), message.timestamp()[1], message.key(), message.value()))
+                raw = Raw(message.offset(), message.timestamp()[1], message.key(), message.value())
+                if place in self._turns.held:
+                    self._turns.add(place, raw, now_s)
+                else:
+                    found.setdefault(place, []).append(raw)
             elif error.code() != KafkaError._PARTITION_EOF:
                 raise error_of(error, f"reading pairs: {error}", self._slot)
+        found |= self._turns.take(BATCH, now_s)
+        self._pause()
         return found
 
-    def _chunks(self, place: Place, records: list[Raw]) -> Iterator[Folded]:
+    def _pause(self) -> None:
+        """Read no further ahead in a partition than the others can follow."""
+        wanted = self._turns.full(BATCH)
+        with kafka_errors("pausing"):
+            self._consumer.pause([TopicPartition(*place) for place in wanted - self._paused])
+            self._consumer.resume([TopicPartition(*place) for place in self._paused - wanted])
+        self._paused = wanted
+
+    def _chunks(self, place: Place, records: list[Raw], rows: int) -> Iterator[Folded]:
         """Fold one partition's batch block by block; each is made only when the one before was acknowledged."""
         if place not in self._next:
             raise OwnershipLost(f"{place[0]}/{place[1]} was revoked in mid-batch")
-        for start in range(0, len(records), BLOCK_PAIRS):
-            chunk = records[start : start + BLOCK_PAIRS]
+        for start in range(0, len(records), rows):
+            chunk = records[start : start + rows]
             origin = Origin(place[0], self._lineages[place[0]], place[1], self._next[place])
             fold = self._logic.pairs if place[0] == self._topics[PAIRS] else self._logic.unpaired
             before = self._clocks[place].encode()
@@ -215,13 +238,17 @@ class ScoringSession:
         self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
         self._next = {(p.topic, p.partition): p.offset for p in places}
         self._lines = {place: Line() for place in self._next}
+        self._turns = Turns.of(place for place in self._next if place[0] == self._topics[PAIRS])
+        self._paused = set()
         self._tenure += 1
         consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])
+        consumer.resume(partitions)  # a pause outlives its assignment inside the client
         self._at("assigned")
 
     def _gone(self, _consumer: Any, _partitions: list[TopicPartition]) -> None:
         self._tenure += 1
         self._clocks, self._next, self._lines = {}, {}, {}
+        self._turns, self._paused = Turns(), set()
 
 
 def _ledger_key(entry: LedgerEntry) -> bytes:

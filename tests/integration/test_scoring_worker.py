@@ -133,6 +133,26 @@ def test_pairs_and_unpaired_become_blocks_and_bad_records_dead_letters(
     assert rows(entries) == 704
 
 
+def test_the_partitions_of_an_archive_are_scored_side_by_side(
+    settings: Settings, send: Callable[..., None], start: Callable[[], Running], tmp_path: Path
+) -> None:
+    """Two partitions that are there whole take turns: neither is ever a turn ahead, so evidence keeps the log's order."""
+    config = shop(tmp_path, {"g1": "SELECT 1"})
+    send("migrations", [(b"m1", CODEC.encode(migration_record(config)))])
+    for partition in range(2):
+        pairs = [pair(query_id=f"q{partition}-{i}", asked_at_ms=T0 + i) for i in range(600)]
+        send("pairs", [(f"m1/{p.query.query_id}".encode(), CODEC.encode(p)) for p in pairs], partition)
+    running = start()
+    entries = read(settings, "ledger", lambda found: rows(found) >= 1_200, LedgerEntry)
+    running.stop()
+    ahead, done = [], [0, 0]
+    for block in (entry.quality for entry in entries if entry.quality):
+        done[block.partition] += len(block.offset)
+        ahead.append(abs(done[0] - done[1]))
+    assert done == [600, 600]
+    assert max(ahead) <= worker.TURN_PAIRS
+
+
 def test_an_archive_replayed_twice_counts_once(
     settings: Settings, send: Callable[..., None], start: Callable[[], Running], tmp_path: Path
 ) -> None:

@@ -140,7 +140,7 @@ class ScoringSession:
         log.info("scored: %s", dict(self.counts))
 
     def _batches(self, messages: Sequence[Any]) -> dict[Place, list[Raw]]:
-        """Return what is to be scored now: what did not become a pair at once, pairs when it is their partition's turn."""
+        """Return what is to be scored now: records whose partition's turn it is."""
         found: dict[Place, list[Raw]] = {}
         now_s = time.time()
         for message in messages:
@@ -148,7 +148,7 @@ class ScoringSession:
             if error is None:
                 place = (message.topic(), message.partition())
                 raw = Raw(message.offset(), message.timestamp()[1], message.key(), message.value())
-                if place in self._turns.held:
+                if place in self._turns:
                     self._turns.add(place, raw, now_s)
                 else:
                     found.setdefault(place, []).append(raw)
@@ -238,7 +238,8 @@ class ScoringSession:
         self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
         self._next = {(p.topic, p.partition): p.offset for p in places}
         self._lines = {place: Line() for place in self._next}
-        self._turns = Turns.of(place for place in self._next if place[0] == self._topics[PAIRS])
+        pairs = [place for place in self._next if place[0] == self._topics[PAIRS]]
+        self._turns = Turns.of(pairs, beside=self._next.keys() - pairs)
         self._paused = set()
         self._tenure += 1
         consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])

@@ -50,6 +50,17 @@ def test_live_records_never_wait() -> None:
     assert offsets(turns.take(100, NOW_S)) == {2: [7]}
 
 
+def test_what_did_not_become_a_pair_waits_beside_the_turns() -> None:
+    """Unanswered queries of an archive are not counted before what was read with them, and no pair waits for them."""
+    turns = Turns.of(PLACES[:2], beside=[("unpaired", 0), ("unpaired", 1)])
+    turns.add(("unpaired", 0), raw(3), NOW_S)
+    for place in PLACES[:2]:
+        turns.add(place, raw(0), NOW_S)
+    assert set(turns.take(100, NOW_S)) == set(PLACES[:2])
+    assert set(turns.take(100, NOW_S + PATIENCE_S)) == {("unpaired", 0)}
+    assert not turns.waiting()
+
+
 def test_no_more_is_taken_than_is_asked_for_and_the_rest_is_told() -> None:
     """A backlog is scored in batches, and its partition is read no further ahead."""
     turns = Turns.of(PLACES[:1])

@@ -82,7 +82,10 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         )
         for h in document["hypotheses"]
     ]
-    columns = ("hypothesis", "null", "design", "fixed test", "Wald bound", "enough at 1 - miss", "in pairs")
+    columns = ("hypothesis", "null", "design", "fixed test", "Wald bound", "mixture", "in pairs")
+    console.print(
+        "observations of each hypothesis; mixture: enough with probability 1 - miss, and in pairs where not all observe it"
+    )
     console.print(table(columns, rows))
     live = [
         (p["phase"], f"{p['share']:g}", f"{p['observations']:,}", ", ".join(f"{d} {n:g}" for d, n in p["bad_answers"].items()))

@@ -30,6 +30,10 @@ class Failed(Exception):
     """The call raised; the words are those of the child's exception."""
 
 
+class NotMade(Failed):
+    """The object could not be made at all."""
+
+
 class Confined:
     """An object in a child process. `make` and its arguments, and all that is passed and returned, must be picklable."""
 
@@ -71,9 +75,9 @@ class Confined:
         self._pipe = Connection(ours.detach())
         try:
             self._ask(self._recipe, START_SECONDS)
-        except Failed:
+        except Failed as error:
             self.close()
-            raise
+            raise NotMade(str(error)) from None
 
     def _ask(self, question: object, seconds: float) -> Any:
         if self._pipe is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dualgate.processors.scoring.confined import Confined, Ended, Failed
+from dualgate.processors.scoring.confined import Confined, Ended, Failed, NotMade
 from dualgate.processors.scoring.context import ScoringContext
 from dualgate.processors.scoring.files import context_of
 from dualgate.processors.scoring.protocol import Columns, Score, Scorer, missing, third_party_scorers
@@ -47,13 +47,19 @@ class ForeignScorer:
         self._use = spec.use
         self._child = Confined(Host, (spec.use, config.to_json()), spec.memory_mb << 20)
         self._version: str | None = None
+        self._not_made: str | None = None
 
     @property
     def version(self) -> str:
         """Return the entry point with its version; without one where it cannot be loaded, when every score is missing."""
+        if self._not_made is not None:
+            return f"{self._use}:not loaded"
         if self._version is None:
             try:
                 name, version, columns = self._child.call("about", seconds=self._seconds)
+            except NotMade as error:
+                self._not_made = str(error)
+                return f"{self._use}:not loaded"
             except (Failed, Ended):
                 return f"{self._use}:not loaded"
             if name != self.name or set(columns) != set(self.columns):
@@ -63,9 +69,14 @@ class ForeignScorer:
 
     def score(self, pairs: Sequence[Pair], _context: ScoringContext, earlier: Columns) -> Columns:
         """Return the scores of a batch; what ends the process is found pair by pair, and missing."""
+        if self._not_made is not None:
+            return self._missing(len(pairs), self._not_made)
         try:
             scored: Columns = self._child.call("score", list(pairs), dict(earlier), seconds=self._seconds)
             return scored
+        except NotMade as error:  # a worker is started anew after an installation
+            self._not_made = str(error)
+            return self._missing(len(pairs), error)
         except Ended as ended:
             if len(pairs) == 1:
                 return self._missing(1, ended)

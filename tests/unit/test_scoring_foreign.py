@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dualgate.processors.scoring.block import Identity
+from dualgate.processors.scoring.confined import Confined
 from dualgate.processors.scoring.logic import MigrationScoring, score_batch
 from dualgate.processors.scoring.migrations import close, scoring_of
 from dualgate.processors.scoring.protocol import Score, third_party_scorers
@@ -108,12 +109,24 @@ def test_a_scorer_that_hangs_is_stopped(tmp_path: Path) -> None:
         ("nowhere", "has no attribute 'Nothing'"),
     ],
 )
-def test_a_scorer_that_cannot_be_loaded_makes_its_dimension_missing(tmp_path: Path, use: str, words: str) -> None:
-    """The reason says what is wrong; the other dimensions are scored."""
+def test_a_scorer_that_cannot_be_loaded_makes_its_dimension_missing(
+    tmp_path: Path, use: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason says what is wrong; the other dimensions are scored, and its process is not started for each pair."""
+    started: list[object] = []
+    start = Confined._start
+
+    def counted(child: Confined) -> None:
+        started.append(child)
+        start(child)
+
+    monkeypatch.setattr(Confined, "_start", counted)
     migration = with_acme(tmp_path, use)
-    columns = score_batch(migration, [pair()])
+    columns = score_batch(migration, [pair()] * 20)
+    assert migration.versions["semantic"] == f"{use}:not loaded"
     close(migration)
-    assert columns["semantic"][0].state == "missing"
+    assert len(started) == 1
+    assert {score.state for score in columns["semantic"]} == {"missing"}
     assert words in (columns["semantic"][0].reason or "")
     assert columns["correctness"][0].state == "scored"
 

@@ -60,11 +60,14 @@ class Outlet:
         if self._open:
             with contextlib.suppress(KafkaException, TransientError):
                 self._call("abort", ABORT_TIMEOUT_S, self._producer.abort_transaction, ABORT_TIMEOUT_S)
-        if not self._bounded.overdue:
-            self._producer.purge()
-            with contextlib.suppress(KafkaException):  # says again why a fenced producer can do nothing more
-                self._producer.close()
+        # The library's close aborts what is open without any time-out: with no broker it would never return.
+        with contextlib.suppress(KafkaException, TransientError):  # says again why a fenced producer can do nothing more
+            self._call("closing", ABORT_TIMEOUT_S, self._let_go)
         self._bounded.close()
+
+    def _let_go(self) -> None:
+        self._producer.purge()
+        self._producer.close()
 
     def _call(self, what: str, timeout_s: float, function: Callable[..., Any], *arguments: Any) -> None:
         self._bounded.call(what, timeout_s + GRACE_S, function, *arguments)

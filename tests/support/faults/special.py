@@ -100,7 +100,7 @@ def _slowly(run: Stage) -> None:
 
 def full_disk(_servers: str) -> Outcome:
     """The broker can write no further and dies; the worker says so and stops; when there is room again nothing is missing."""
-    with LocalBroker() as broker, _run(broker.bootstrap_servers, lives=4) as run:
+    with LocalBroker() as broker, _run(broker.bootstrap_servers, lives=2) as run:
         run.publish(0.5)
         worker = run.start("pairing")
         run.has_begun("pairing")

@@ -64,10 +64,10 @@ def correctness_spec(
 ) -> DimensionSpec:
     """Return the spec of Y_challenger - Y_incumbent: superiority where null >= 0, non-inferiority below.
 
-    discordance: planned P(the two differ), 0.15 (or three times the design) unless known.
+    discordance: planned P(the two differ), 0.15 (or three times the design, 1 at most) unless known.
     """
     _within("correctness", -1, null, design, 1)
-    spread = max(0.15, 3 * abs(design)) if discordance is None else discordance
+    spread = min(1.0, max(0.15, 3 * abs(design))) if discordance is None else discordance
     return _spec(
         "correctness", "difference", TERNARY, null, design, ternary(design, spread),
         _ternary_worse(worse_by, design - null, spread, sampling), sampling=sampling,
@@ -149,7 +149,7 @@ def safety_difference_spec(
 ) -> DimensionSpec:
     """Return the spec of V_incumbent - V_challenger; null and design bound V_challenger - V_incumbent, design < null."""
     _within("safety", -1, design, null, 1, down=True)
-    spread = max(0.01, 3 * abs(design)) if discordance is None else discordance
+    spread = min(1.0, max(0.01, 3 * abs(design))) if discordance is None else discordance
     law = ternary(-design, spread)
     worse = _ternary_worse(worse_by, null - design, spread, sampling)
     return _spec("safety", "difference", TERNARY, -null, -design, law, worse, sign=-1, sampling=sampling)

@@ -79,6 +79,13 @@ def test_a_safety_difference_is_reported_as_challenger_minus_incumbent() -> None
     assert paired.estimate == -1.0
 
 
+@pytest.mark.parametrize("design", [0.4, 0.9, 0.99])
+def test_a_large_design_is_planned_with_at_most_every_pair_discordant(design: float) -> None:
+    """The planned share of pairs that differ is a probability, however large the gain that the plan is made for."""
+    assert all(bet > 0 for bet in correctness_spec(0.0, design, 0.0).accept.bets)
+    assert all(bet > 0 for bet in safety_difference_spec(0.0, -design, 0.0).accept.bets)
+
+
 def test_nulls_are_the_files_numbers_exactly() -> None:
     """1 - 0.9 would be 0.09999999999999998 in floats; the null is 0.1."""
     assert latency_spec(0.9, 0.5, 0.0).accept.null == 0.1

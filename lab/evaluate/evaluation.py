@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from dualgate.lab.evaluate import cost, queueing, real, sampling
 from dualgate.lab.evaluate.events import EVENTS, QUICK
 from dualgate.lab.evaluate.measures import strategies_told
@@ -59,7 +61,8 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
     log, migration = _log(plan, folder, log, config, tell)
     with _workers(plan.processes) as executor:
         pool, key = _pool(migration, log, folder, executor, tell)
-        setting = Setting(key, migration.config_hash, plan.seed, Shape())
+        every = strategies(migration)
+        setting = Setting(key, migration.config_hash, plan.seed, Shape(), {name: s.settings for name, s in every.items()})
         done = folder / "pieces"
         same_run(done, setting)
         todo, n = pieces(plan.events, plan.repetitions), 0
@@ -69,19 +72,21 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
             n += 1
             tell("repetitions", n, len(todo))
 
-        beside = [executor.submit(study, name, migration.to_json(), str(folder / _POOL)) for name in plan.studies]
+        left = [name for name in plan.studies if not _study_file(done, name).exists()]
+        beside = {name: executor.submit(study, name, migration.to_json(), str(folder / _POOL)) for name in left}
         run_all(todo, done, migration, folder / _POOL, setting, executor, count)
-        more = []
-        for name, waiting in zip(plan.studies, beside, strict=True):
-            tell(name, 0, 1)
-            more.append(section_of(waiting.result()))
-            tell(name, 1, 1)
+        made = {name: waiting.result() for name, waiting in beside.items()}
+    for name, found in made.items():
+        if found["tables"]:  # what was skipped for want of data is asked again the next time
+            _study_file(done, name).write_bytes(orjson.dumps(found))
+    kept = {name: orjson.loads(_study_file(done, name).read_bytes()) for name in plan.studies if name not in left}
+    more = [section_of((kept | made)[name]) for name in plan.studies]
     document = {
         "plan": asdict(plan),
         "shape": asdict(setting.shape),
         "log": rates(pool),
         "events": {name: EVENTS[name].words for name in plan.events},
-        "sources": {name: {"source": s.source, "settings": s.settings} for name, s in strategies(migration).items()},
+        "sources": {name: {"source": s.source, "settings": s.settings} for name, s in every.items()},
         "strategies": strategies_told(lives(done, todo)),
         "studies": {name: asdict(found) for name, found in zip(plan.studies, more, strict=True)},
     }
@@ -105,6 +110,10 @@ def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
         "real": lambda: real.section(),
     }
     return asdict(made[name]())
+
+
+def _study_file(folder: Path, name: str) -> Path:
+    return folder / f"study-{name}.json"
 
 
 @contextmanager

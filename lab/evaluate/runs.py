@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ class Setting:
     config_hash: str
     seed: int
     shape: Shape
-    version: int = 1
+    strategies: Mapping[str, str] = field(default_factory=dict)
+    """Settings by name."""
 
 
 @dataclass(frozen=True, slots=True)

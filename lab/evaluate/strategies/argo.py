@@ -17,7 +17,7 @@ class Argo:
     source = "argoproj/argo-rollouts docs/features/analysis.md: steps 20/40/60/80, successCondition, failureLimit 3"
     settings = (
         "pauses of 2 days for 10 minutes, intervals of 12 hours for 5 minutes (the traffic is that much thinner); success "
-        "conditions two standard errors of a window beyond the incumbent's known rates"
+        "conditions the 97.5 % quantile of a window at the incumbent's known rates"
     )
 
     def __init__(self, steps: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8), pause: float = 2.0, interval: float = 0.5) -> None:

@@ -12,7 +12,7 @@ class BlueGreen:
     source = "argoproj/argo-rollouts docs/features/analysis.md: BlueGreen pre- and post-promotion analysis"
     settings = (
         "100 mirrored queries before the switch, 24 hours of analysis after it in windows of 6 hours, failureLimit 0; "
-        "conditions two standard errors of a window beyond the incumbent's known rates"
+        "conditions the 97.5 % quantile of a window at the incumbent's known rates"
     )
 
     def run(self, traffic: Traffic) -> Ended:

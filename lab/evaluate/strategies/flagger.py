@@ -11,8 +11,8 @@ class Flagger:
     name = "flagger"
     source = "fluxcd/flagger docs/gitbook/usage/how-it-works.md: stepWeight 5, maxWeight 50, threshold 10"
     settings = (
-        "a check every 12 hours for one a minute (the traffic is that much thinner); ranges two standard errors of a window "
-        "beyond the incumbent's known rates"
+        "a check every 12 hours for one a minute (the traffic is that much thinner); ranges the 97.5 % quantile of a window "
+        "at the incumbent's known rates"
     )
 
     def __init__(self, step: float = 0.05, most: float = 0.5, threshold: int = 10, interval: float = 0.5) -> None:

@@ -8,6 +8,8 @@ from dualgate.lab.evaluate.traffic import Served, Traffic
 
 RAMP = (0.10, 0.25, 0.50, 0.75, 1.0)
 ALPHA, TUNED_FOR = 0.05, 5_000
+LEAST = 150
+"""Answers a group before a metric is looked at: the product's default minimum sample size of a metric."""
 
 
 class SafeRollout:
@@ -50,7 +52,7 @@ def guardrails(found: Seen) -> list[str]:
 
 def _lower(found: Seen, name: str) -> float:
     a, b = found.rate(name, True), found.rate(name, False)
-    if a is None or b is None or min(a.users, b.users) < 2:
+    if a is None or b is None or min(a.n, b.n) < LEAST:
         return float("-inf")
     return a.mean - b.mean - half_width(float(np.hypot(a.se, b.se)), a.n + b.n)
 

@@ -1,12 +1,13 @@
 """Thresholds on windows of the new version's own metrics, as Argo Rollouts, Flagger and blue-green post-analysis use them.
 
-The margins are as tight as a team can set them here: at two standard errors of a window an equal version fails one check in
-forty or so, and the failure limits of the tools' documentation then let it pass.
+The margins are as tight as a team can set them here: an equal version fails one check of a metric in forty, and the failure
+limits of the tools' documentation then let it pass.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 
 from dualgate.lab.evaluate.strategies.unpaired import bad
 from dualgate.lab.evaluate.traffic import Baseline, Served
@@ -30,9 +31,10 @@ class Limits:
 
 
 def limits(baseline: Baseline, n: float) -> Limits:
-    """Return limits two standard errors above the incumbent's known rates, for windows of about n answers."""
+    """Return the 97.5 % quantiles of the incumbent's known rates in windows of about n answers (binomial)."""
+    answers = max(1, round(n))
 
     def above(p: float) -> float:
-        return p + 2 * float(np.sqrt(max(p * (1 - p), 0.002) / max(n, 1.0)))
+        return float(binom.ppf(0.975, answers, p)) / answers
 
     return Limits(above(1 - baseline.correct), above(baseline.over), above(baseline.violation))

@@ -17,7 +17,7 @@ VALID = ("accuracy_improvement", "equal", "clearly_better", "seasonal_mix", "rep
 """Where the gate's assumptions hold: no more is claimed of queries than that a unit's average is what it is."""
 BROKEN = {
     "near_duplicates": "queries are no independent units (30 % are copies of twenty): the file's `unit: first` does not see it",
-    "partial_judge": "the judge lies for the challenger; only human labels (PPI++) can tell, and this gate runs no rater yet",
+    "partial_judge": "the judge lies for the challenger; only human labels on a sample (PPI++) can tell",
 }
 STUDY_PAIRS = {"correctness": 312, "semantic": 614, "safety": 489}
 WINDOW_DAYS = 7.0
@@ -130,7 +130,9 @@ def rivals_better(strategies: Told) -> Section:
     ]
     spent = [_event(strategies, OURS, event)["mirrored"]["estimate"] for event in _events(strategies)]
     words = (
-        "Every measure and event where a rival's whole interval is better than this gate's.",
+        "Every measure and event where a rival's whole interval is better than this gate's. Days to the stop are of "
+        "the streams that "
+        "were stopped: a strategy that stops few, by chance and early, looks fast.",
         f"No rival mirrors anything (blue-green 100 queries); this gate has {min(spent):,.0f} to {max(spent):,.0f} "
         "answers given a "
         "second time, by event. That is the price of seeing before users do.",

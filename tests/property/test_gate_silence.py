@@ -3,23 +3,37 @@
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dualgate.gate import phases
-from support.gate import drawn
+from support.gate import GOOD, drawn
 from support.gate_walks import LIVE, WALK, Action, acks, act, empty_blocks, in_phase, modes, oddities, orders, shares, ticks
 
 PHASES = st.sampled_from(["CALIBRATING", "SHADOW", *LIVE])
 
 
-@WALK
-@given(PHASES, modes, st.lists(st.one_of(empty_blocks, empty_blocks, oddities, ticks, acks, orders), max_size=18))
-def test_no_order_of_empty_or_failing_evidence_leads_to_a_larger_share(phase: str, mode: str, actions: list[Action]) -> None:
+EMPTY = st.lists(st.one_of(empty_blocks, empty_blocks, oddities, ticks, acks, orders), max_size=18)
+BEFORE: dict[str, list[Action]] = {
+    "nothing": [],
+    "retreat": [("tick", 7 * 3_600_000, 0)],
+    "lapse": [("tick", 61_000, 0)],
+    "pause": [("pause", 0, 0)],
+    "hold": [("other lineage", 1, 0)],
+}
+
+
+@pytest.mark.parametrize("before", BEFORE)
+@settings(WALK, max_examples=8)
+@given(phase=PHASES, mode=modes, actions=EMPTY)
+def test_no_order_of_empty_or_failing_evidence_leads_to_a_larger_share(
+    before: str, phase: str, mode: str, actions: list[Action]
+) -> None:
     """Missing, silent, unscored, foreign or repeated evidence, time, acknowledgements and commands raise no share alone."""
     ledger = in_phase(phase, mode)
     reached = ledger.state_.last_command.live_share
-    for action in actions:
+    for action in [*BEFORE[before], *actions]:
         for share in shares(act(ledger, action)):
             assert share <= reached, (action, ledger.last.reason)
             reached = share
@@ -51,3 +65,15 @@ def test_every_waiting_state_can_still_turn_a_worse_challenger_away(phase: str, 
     ends = (phases.ROLLED_BACK,) if phase in LIVE else (phases.REJECTED_WORSE, phases.REJECTED_FUTILE)
     assert ledger.state_.phase in ends
     assert ledger.state_.last_command.live_share == 0.0
+
+
+@pytest.mark.parametrize("stop", ["pause", "hold"])
+@pytest.mark.parametrize("phase", ["SHADOW", *LIVE])
+def test_no_evidence_however_good_leads_on_while_stopped(stop: str, phase: str) -> None:
+    """Paused or held, a migration takes in all the good pairs that its next phase asks for and raises no share."""
+    ledger = in_phase(phase)
+    act(ledger, *BEFORE[stop])
+    reached = ledger.state_.last_command.live_share
+    for seed in range(6):
+        assert not [share for share in shares(ledger.pairs(drawn(40, seed, **GOOD))) if share > reached]
+    assert (ledger.state_.phase, ledger.state_.last_command.live_share) == (phase, reached)

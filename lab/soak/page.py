@@ -34,7 +34,7 @@ def page(found: Found, seed: int, seconds: float) -> tuple[str, bool]:
     lives = sum(len(each) for each in found.values())
     rows = list(_bounds(found))
     sound = all(ok for _, ok in rows)
-    parts = [HEAD.format(lives=lives, runs=runs, seed=seed, seconds=seconds), "## False verdicts\n"]
+    parts = [HEAD.format(lives=lives, runs=runs, seed=seed, seconds=seconds), *_short(found, runs), "## False verdicts\n"]
     parts += [
         "| population | event | stated at most | found | interval | |",
         "|---|---|---|---|---|---|",
@@ -52,6 +52,13 @@ def page(found: Found, seed: int, seconds: float) -> tuple[str, bool]:
         "",
     ]
     return "\n".join(parts), sound
+
+
+def _short(found: Found, runs: int) -> Iterator[str]:
+    """Say it where a run was stopped before its end; lives come in the order of their seeds, so short ones are not preferred."""
+    fewer = [f"{len(lives):,} of {name}" for name, lives in found.items() if len(lives) < runs]
+    if fewer:
+        yield f"The run was stopped before its end: {', '.join(fewer)} (the first ones by their seeds).\n"
 
 
 def _bounds(found: Found) -> Iterator[tuple[str, bool]]:

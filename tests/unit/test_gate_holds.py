@@ -289,3 +289,22 @@ def test_the_new_state_survives_json() -> None:
     assert state.checks
     assert MigrationState.from_json(orjson.loads(orjson.dumps(state.to_json()))) == state
     assert begun(state).planned == state.planned
+
+
+@pytest.mark.parametrize("cut", [1, 3, 10])
+def test_the_state_of_budgets_strata_and_checks_is_the_same_however_blocks_are_cut(cut: int) -> None:
+    """With losses in some strata, the same rows in smaller blocks leave every guard's state as one block does."""
+    pairs = drawn(41, 9, **GOOD)
+    values = {
+        name: [(None, None, "missing") if i % 7 == 0 else row for i, row in enumerate(rows)]
+        for name, rows in pairs.values.items()
+    }
+    strata = ["hard" if i % 7 == 0 else "easy" for i in range(41)]
+    whole = canary(error_budget={"correctness": 0.3})
+    parts = whole.copy()
+    whole.pairs(Pairs(values), stratum=strata)
+    for start in range(0, 41, cut):
+        stop = min(41, start + cut)
+        parts.pairs(Pairs(values).part(start, stop), stratum=strata[start:stop])
+    for name in ("spent", "by_stratum", "checks", "waiting", "strata", "n_phase", "monitors"):
+        assert getattr(whole.state_, name) == getattr(parts.state_, name), name

@@ -14,7 +14,10 @@ from support.gate_walks import LIVE, WALK, Action, acks, act, empty_blocks, in_p
 PHASES = st.sampled_from(["CALIBRATING", "SHADOW", *LIVE])
 
 
-EMPTY = st.lists(st.one_of(empty_blocks, empty_blocks, oddities, ticks, acks, orders), max_size=18)
+# A block of a partition never heard before is evidence, and so is one of a new topic after retry: neither is empty.
+HOLLOW = st.one_of(oddities, orders).filter(lambda action: action[0] not in ("other lineage", "retry"))
+UNSCORED = empty_blocks.filter(lambda action: action[0] != "all wrong")  # two wrong answers are an observation
+EMPTY = st.lists(st.one_of(UNSCORED, UNSCORED, HOLLOW, ticks, acks), max_size=18)
 BEFORE: dict[str, list[Action]] = {
     "nothing": [],
     "retreat": [("tick", 7 * 3_600_000, 0)],

@@ -1,5 +1,6 @@
 """`dualgate evaluate`: this gate and its rivals on the same streams, with events injected into real answers."""
 
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,8 @@ def run(
     from dataclasses import replace
 
     from dualgate.lab.evaluate import evaluation, report
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # workers must not outlive a command that is told to end
 
     plan = evaluation.quick(seed, processes) if quick else evaluation.full(repetitions, seed, processes)
     if event:

@@ -119,15 +119,19 @@ def _study_file(folder: Path, name: str) -> Path:
 @contextmanager
 def _workers(processes: int | None) -> Iterator[ProcessPoolExecutor]:
     """Yield worker processes; an interruption ends them after the piece in hand, and is told of by this process alone."""
-    executor = ProcessPoolExecutor(
-        processes or os.cpu_count(), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    )
+    executor = ProcessPoolExecutor(processes or os.cpu_count(), initializer=_obedient)
     try:
         yield executor
     except BaseException:
         executor.shutdown(wait=True, cancel_futures=True)
         raise
     executor.shutdown()
+
+
+def _obedient() -> None:
+    """Leave Ctrl-C to the parent, and end at once where told to."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _single_threaded() -> None:

@@ -40,7 +40,8 @@ DIFFERENCES = """Why:
 - *The running-discordance bet* (2.3): how much the plan weighs against the first pairs is not stated; ours weighs 50 pairs.
 - *Decided by 690* (0): 690 is a 90 % quantile of a count that moves in steps; .92 of ours have decided by then.
 - *Hoeffding's mixture* (2.4): power .06 for .09; what its mixture was tuned for is not stated. Either way it is useless here.
-- *Unweighted strata with futility* (8): the invalid procedure errs with .68 for .74, perhaps by the futility bet, which is not stated.
+- *Unweighted strata with futility* (8): the invalid procedure errs with .68 for .74, perhaps by the futility bet, which
+  is not stated.
 - *Charts from 1,000* (6): .135 of charts lie below the stated 10 % quantile; we do not know why."""
 
 LEFT_OUT = """- 2.2 *ASN / n_fixed* and "3-4 % smaller": quotients of rows that are here.

@@ -2,10 +2,15 @@
 
 import contextlib
 import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+
+# A script that starts the suite in the background leaves SIGINT ignored, and every process that a test starts would inherit
+# that: the tests of Ctrl-C would wait for an end that cannot come. A handled signal is the default again in a child.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _docker_answers() -> bool:

@@ -29,6 +29,8 @@ _PARTS = (0.05, 0.25, 0.8)
 _SILENT, _OTHERWISE = Decimal("0.10"), Decimal("0.01")
 """Losses in a stratum and outside it that the test of strata is best at."""
 _ROOM = 5 * NANO
+_LEAST = -(1 << 62)
+"""Sums stay within 64 bits."""
 
 
 def threshold(parts: int = 1) -> float:
@@ -133,7 +135,8 @@ def assigned(start: Mapped, share: float, n_challenger: int, n: int) -> dict[str
         cap = int(threshold(2) * NANO) + _ROOM
         before = start.get(key) or process.zeros()
         made[key] = tuple(
-            min(cap, s + n_challenger * h + (n - n_challenger) * o) for s, h, o in zip(before, hit, other, strict=True)
+            max(_LEAST, min(cap, s + n_challenger * h + (n - n_challenger) * o))
+            for s, h, o in zip(before, hit, other, strict=True)
         )
     return made
 

@@ -160,7 +160,7 @@ def _rollback(state: MigrationState, order: Command, at: At) -> Decided:
 
 
 def _retry(state: MigrationState, order: Command, at: At) -> Decided:
-    if state.held:
+    if state.held and state.active:
         made_anew = state.held.partition("/")[0] + "/"
         kept = {name: source for name, source in state.sources.items() if not name.startswith(made_anew)}
         old = {source.lineage for name, source in state.sources.items() if name not in kept}

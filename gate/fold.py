@@ -60,7 +60,7 @@ def _evidence(state: MigrationState, entry: LedgerEntry, at: At) -> tuple[Migrat
             return take(state, entry.quality, at)
         if entry.coverage is not None:
             return take(state, entry.coverage, at)
-    except (ValueError, IndexError, KeyError) as error:
+    except (ValueError, IndexError, KeyError, OverflowError) as error:
         raise RecordError(f"block of migration {state.migration_id} cannot be counted: {error}") from error
     if entry.tick is not None:
         return tick(state, at)

@@ -110,11 +110,25 @@ class Frame:
 def scored(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBlock, frame: Frame) -> Rows:
     """Return what the wanted rows of a block of pairs observe."""
     weights, usable = weighed(spec, block, frame.which)
-    fate = {name: np.where(usable, _fates(block.dimensions.get(name), len(usable)), MISSING) for name in spec.dimensions.on}
+    alone = {s.dimension for s in specs if s.measure == "level"}
+    fate = {
+        name: np.where(usable, _fates(block.dimensions.get(name), len(usable), paired=name not in alone), MISSING)
+        for name in spec.dimensions.on
+    }
     blocks = tuple(_encoded(spec, s, block, fate[s.dimension], weights, usable) for s in specs)
     absolute = [s for s in specs if s.measure in (*ABSOLUTE, latency.RELATIVE) and frame.calibrating]
     own = {s.name: _incumbents(spec, s, block, usable & (fate[s.dimension] == SCORED)) for s in absolute}
-    return _rows(block, frame, blocks, fate, _late(spec, block), own)
+    return _rows(block, frame, blocks, _with_classes(specs, block, fate), _late(spec, block), own)
+
+
+def _with_classes(specs: Sequence[DimensionSpec], block: QualityBlock, fate: dict[str, IntArray]) -> dict[str, IntArray]:
+    """Return what became of each dimension where safety is only scored if each of its classes that has a ceiling is."""
+    told = dict(fate)
+    for name in (s.name for s in specs if s.name.startswith("safety.")):
+        own = _fates(block.dimensions.get(name), len(block.offset), paired=True)
+        lost = (own == MISSING) | (own == SILENT)
+        told["safety"] = np.where((told["safety"] == SCORED) & lost, MISSING, told["safety"])
+    return told
 
 
 def unpaired(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: CoverageBlock, frame: Frame) -> Rows:
@@ -146,7 +160,8 @@ def _late(spec: MigrationSpec, block: QualityBlock) -> IntArray:
     arm, sla = block.challenger, spec.dimensions.latency.sla_ms
     columns = zip(arm.lane, arm.status, arm.queue_ms, arm.service_ms, strict=True)
     return np.array(
-        [-1 if lane != "live" else int(s in ("error", "timeout") or q + t > sla) for lane, s, q, t in columns], dtype=np.int64
+        [-1 if lane != "live" else int(s in ("error", "timeout") or not q + t <= sla) for lane, s, q, t in columns],
+        dtype=np.int64,
     )
 
 
@@ -159,17 +174,18 @@ def _incumbents(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBl
     return hypothesis.accept.lattice.encode_many(np.where(there, values, np.nan))
 
 
-def _fates(columns: DimensionColumns | None, n: int) -> IntArray:
-    """Return what became of a dimension in each row; a dimension that the block does not have is missing."""
+def _fates(columns: DimensionColumns | None, n: int, *, paired: bool) -> IntArray:
+    """Return what became of a dimension in each row; a dimension that the block does not have is missing.
+
+    paired: a score is of both arms. A semantic level is the challenger's alone where the incumbent is not asked twice.
+    """
     if columns is None:
         return np.full(n, MISSING, dtype=np.int64)
     fate = np.array([_STATES[state] for state in columns.state], dtype=np.int64)
-    absent = np.array([c is None for c in columns.challenger], dtype=bool)
-    fate = np.where((fate == SCORED) & absent, MISSING, fate)  # whatever is said of it: without a value nothing was scored
-    alone = np.array(
-        [i is not None and c is None for i, c in zip(columns.incumbent, columns.challenger, strict=True)], dtype=bool
-    )
-    return np.where((fate == MISSING) & alone, SILENT, fate)
+    challenger, incumbent = (np.isnan(_floats(arm)) for arm in (columns.challenger, columns.incumbent))
+    # Whatever is said of it: without a value nothing was scored.
+    fate = np.where((fate == SCORED) & (challenger | (incumbent & paired)), MISSING, fate)
+    return np.where((fate == MISSING) & challenger & ~incumbent, SILENT, fate)
 
 
 def _encoded(
@@ -177,7 +193,7 @@ def _encoded(
 ) -> Block:
     own = fate
     if hypothesis.name.startswith("safety."):
-        own = np.where(usable, _fates(block.dimensions.get(hypothesis.name), len(fate)), MISSING)
+        own = np.where(usable, _fates(block.dimensions.get(hypothesis.name), len(fate), paired=True), MISSING)
     if hypothesis.measure == latency.RELATIVE:
         accept, worse = latency.differences(hypothesis, *(latency.answered_ms(a) for a in (block.challenger, block.incumbent)))
     else:
@@ -201,7 +217,7 @@ def _arms(spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock) -
         limit = spec.dimensions.latency.median_sla_ms
         pair = (block.challenger, block.incumbent)
         slow = [
-            [float(ms > limit or s in ("error", "timeout")) for ms, s in zip(arm.service_ms, arm.status, strict=True)]
+            [float(s in ("error", "timeout") or not ms <= limit) for ms, s in zip(arm.service_ms, arm.status, strict=True)]
             for arm in pair
         ]
         return np.array(slow[0]), np.array(slow[1])

@@ -7,14 +7,18 @@ from dualgate.gate.decide import At, Cause, Decided, Output, Place, record
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.state import MigrationState, RouterSeen, counted
 from dualgate.gate.withdrawal import follows, withdrawn, words
+from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import RoutingAck
 from dualgate.schemas.topics import EVIDENCE
 
 REMEMBERED_ROUTERS = 1_000
+MOST = 2**31 - 1
+"""Greatest number in an acknowledgement: routers are others' programs, and a number beyond it is no count of theirs."""
 
 
 def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> Decided:
-    """Note which command a router obeys and what it routed since its last acknowledgement."""
+    """Note which command a router obeys and what it routed since its last; RecordError for numbers that are none."""
+    _check(ack)
     routed = {arm: sum(cell.count for cell in ack.counts if cell.arm == arm) for arm in ("incumbent", "challenger")}
     seen = RouterSeen(ack.epoch, ack.sequence, state.ledger_clock_ms, routed["incumbent"], routed["challenger"])
     before = state.routers.get(ack.router_id)
@@ -29,6 +33,14 @@ def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> Decided:
     if not outputs and (before is None or before.order != seen.order):
         outputs = [Output(EVIDENCE, state.migration_id, snapshot(state, at.partition, at.offset, None))]
     return state, outputs
+
+
+def _check(ack: RoutingAck) -> None:
+    """Counts below 0 would take others' queries away again, and the gate must live through whatever a router says."""
+    counts = [cell.count for cell in ack.counts]
+    for name, n in (("epoch", ack.epoch), ("sequence", ack.sequence), *(("count", n) for n in counts), ("counts", sum(counts))):
+        if not 0 <= n <= MOST:
+            raise RecordError(f"acknowledgement of router {ack.router_id}: {name}={n}, accepted: 0 to {MOST}")
 
 
 def settled(state: MigrationState, at: At) -> Decided:

@@ -108,9 +108,9 @@ class Paths:
 
     @cached_property
     def covered(self) -> BoolArray:
-        """Where every dimension's coverage (scored / eligible) is at its floor or above."""
+        """Where every dimension's coverage (scored / eligible) is at its floor or above, and not 0 whatever the floor."""
         floor = self.state.spec.missing.coverage_floor
-        return np.asarray(np.all([path >= floor for path in self.coverage.values()], axis=0))
+        return np.asarray(np.all([(path >= floor) & (path > 0) for path in self.coverage.values()], axis=0))
 
 
 def along(state: MigrationState, rows: Rows, traces: list[Trace], watch: Mapping[str, BoolArray]) -> Paths:
@@ -270,8 +270,13 @@ def _reentered(paths: Paths) -> BoolArray:
 
 def _steady(paths: Paths) -> BoolArray:
     """Return where nothing but evidence is wanted: the phase is covered, something is heard, no budget and no check stops it."""
-    heard = (paths.n_seen > 0) | (not paths.state.silent)
+    heard = (paths.n_seen > 0) | (not _unheard(paths.state))
     return np.asarray(paths.covered & heard & paths.stops.clear)
+
+
+def _unheard(state: MigrationState) -> bool:
+    """Tell whether no observation came for missing.hold_after; a gate that was down has had no tick that says so."""
+    return state.silent or state.ledger_clock_ms - state.last_evidence_ms >= state.spec.missing.hold_after_ms
 
 
 def advance(paths: Paths, approved: bool) -> BoolArray:
@@ -304,7 +309,7 @@ def waiting_for(state: MigrationState) -> str:
     reasons = rolling + ([f"data: {state.held}"] if state.held else [])
     reasons += ["resume: the migration is paused"] if state.paused else []
     reasons += ["evidence to return: nothing came for longer than missing.retreat_after"] if state.retreated else []
-    reasons += ["evidence: none came for longer than missing.hold_after"] if state.silent and not state.retreated else []
+    reasons += ["evidence: none came for longer than missing.hold_after"] if _unheard(state) and not state.retreated else []
     reasons += _reentry(state)
     reasons += _evidence_wanted(state)
     if not reasons and phases.needs_approval(state.spec, phases.following(state.spec, state.phase)):
@@ -325,6 +330,7 @@ def _evidence_wanted(state: MigrationState) -> list[str]:
         wanted.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
     floor = state.spec.missing.coverage_floor
     wanted += [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
+    wanted += [f"coverage of {name}: nothing is scored" for name, p in paths.coverage.items() if floor <= p[0] == 0]
     return wanted + stops_words(state)
 
 

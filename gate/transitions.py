@@ -48,8 +48,11 @@ CONDITIONS: tuple[tuple[str, str], ...] = (
     ("not held", "no source topic was made anew under it"),
     ("approved", "an operator has approved a phase that asks for it, as the last condition"),
     ("long enough", "the phase has lasted its least duration on the evidence clock"),
-    ("covered", "every dimension's coverage is at its floor or above, in the phase and in each stratum of it"),
-    ("heard", "an observation has come since the last silence"),
+    (
+        "covered",
+        "every dimension's coverage is at its floor or above in the phase and in each stratum of it, and not 0 in the phase",
+    ),
+    ("heard", "an observation has come since the last silence, and within missing.hold_after"),
     ("not lapsed", "the lease has not run out since the last step without the challenger having re-entered"),
     ("within budget", "no error budget is exhausted and no burn-rate alarm stands"),
     ("checked", "no check holds: assignment, strata, live latency with queueing"),

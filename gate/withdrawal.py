@@ -35,7 +35,7 @@ def silent(state: MigrationState, seen: RouterSeen) -> bool:
 def follows(state: MigrationState, seen: RouterSeen) -> bool:
     """Tell whether a router obeys the present command, and where the share is withdrawn routes nobody to the challenger."""
     command = state.last_command
-    obeys = seen.order >= (command.epoch, command.sequence)
+    obeys = seen.order == (command.epoch, command.sequence)  # a higher one was never given: it would ignore this one
     return obeys and (state.withdrawal is None or not seen.challenger)
 
 

@@ -1,0 +1,148 @@
+"""What looks like evidence and is none must not lead to a larger share; what a router says must not end the gate."""
+
+from math import nan
+from typing import Any
+
+import pytest
+
+from dualgate.schemas.errors import RecordError
+from dualgate.schemas.records import AckCount, Arm, LedgerEntry, RoutingAck
+from support.gate import EASY, GOOD, HOUR_MS, ID, Ledger, Pairs, config, constant, drawn
+from support.gate_walks import DIMENSIONS, in_phase
+
+Row = tuple[float | None, float | None, str]
+
+
+def acknowledge(ledger: Ledger, order: tuple[int, int], *cells: tuple[Arm, int]) -> None:
+    """Append a router's acknowledgement of a command, with counts by arm."""
+    counts = [AckCount(stratum="all", arm=arm, sampled=True, count=n) for arm, n in cells]
+    ack = RoutingAck(migration_id=ID, router_id="r", epoch=order[0], sequence=order[1], counts=counts, sent_at_ms=0)
+    ledger.append(LedgerEntry(ack=ack))
+
+
+def obeyed(ledger: Ledger) -> tuple[int, int]:
+    """Return the present command."""
+    return ledger.state_.last_command.epoch, ledger.state_.last_command.sequence
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+@pytest.mark.parametrize("row", [(1.0, nan, "scored"), (nan, nan, "scored"), (None, None, "scored")])
+def test_not_a_number_is_no_score(name: str, row: Row) -> None:
+    """Rows that say scored and hold no number of the challenger are no observations of a live phase."""
+    ledger = in_phase("CANARY")
+    for _ in range(10):
+        ledger.pairs(constant(20, **{name: row}))
+    assert ledger.state_.phase == "CANARY"
+
+
+@pytest.mark.parametrize("name", ["correctness", "latency", "safety"])
+def test_a_score_without_the_incumbents_is_no_pair(name: str) -> None:
+    """Rows that say scored and hold nothing of the incumbent have no paired difference, so no live phase goes on by them."""
+    ledger = in_phase("CANARY")
+    for _ in range(10):
+        ledger.pairs(constant(20, **{name: (None, 1.0 if name == "correctness" else 0.0, "scored")}))
+    assert ledger.state_.phase == "CANARY"
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+def test_no_floor_lets_a_phase_without_a_score_pass(name: str) -> None:
+    """A dimension of which a phase has no score at all holds it, also where the file's floor is 0, and is named."""
+    ledger = Ledger(config(missing={"coverage_floor": 0.0})).start().walk("ROLLOUT(0.25)")
+    ahead = ledger.state_.n_phase
+    for _ in range(10):
+        ledger.pairs(constant(20, **{name: (None, None, "not_eligible")}))
+    assert ledger.state_.phase == ("ROLLOUT(0.5)" if ahead else "ROLLOUT(0.25)")
+    assert f"coverage of {name}: nothing is scored" in ledger.snapshots[-1].waiting_for
+
+
+def test_a_class_with_a_ceiling_is_watched_in_live_phases() -> None:
+    """Safety is not scored where a class that has a ceiling of its own is missing."""
+    classes = {"authorization": {"null": 0.2, "design": 0.02}}
+    ledger = Ledger(config(dimensions=EASY | {"safety": EASY["safety"] | {"classes": classes}})).start()
+
+    def pairs(seed: int, row: Row) -> Pairs:
+        return Pairs({**drawn(20, seed, **GOOD).values, "safety.authorization": [row] * 20})
+
+    ledger.walk("CANARY", (pairs(seed, (0.0, 0.0, "scored")) for seed in range(100)))
+    for seed in range(10):
+        ledger.pairs(pairs(seed, (None, None, "missing")))
+    assert ledger.state_.phase == "CANARY"
+    assert "coverage of safety" in ledger.snapshots[-1].waiting_for
+
+
+def test_a_live_answer_in_no_time_is_late() -> None:
+    """A live answer whose latency is not a number counts as over the SLA."""
+    ledger = in_phase("CANARY")
+    for seed in range(10):
+        block = ledger.quality(drawn(20, seed, **GOOD))
+        block.challenger.lane[:], block.challenger.service_ms[:] = ["live"] * 20, [nan] * 20
+        ledger.append(LedgerEntry(quality=block))
+    assert ledger.state_.phase == "CANARY"
+
+
+@pytest.mark.parametrize("verb", ["approve", "resume"])
+def test_evidence_from_before_an_outage_of_the_gate_is_old(verb: Any) -> None:
+    """No command leads on from evidence older than hold_after, though no tick has told of the silence yet."""
+    off = {"dimensions": EASY | {"safety": "off"}} if verb == "approve" else {}
+    ledger = Ledger(config(mode="live", **off)).start()
+    if verb == "resume":
+        ledger.order("pause")
+    for seed in range(40):
+        ledger.pairs(drawn(20, seed, **GOOD))
+    fresh = ledger.copy()
+    fresh.order(verb)
+    assert fresh.state_.phase == "CANARY"
+    ledger.time_ms += 10 * HOUR_MS
+    ledger.order(verb)
+    assert ledger.state_.phase == "SHADOW"
+    assert "missing.hold_after" in ledger.snapshots[-1].waiting_for
+
+
+@pytest.mark.parametrize("cells", [[("challenger", -1)], [("challenger", 5), ("incumbent", -5)], [("incumbent", 2**62)]])
+def test_counts_that_are_none_are_refused(cells: list[tuple[Arm, int]]) -> None:
+    """An acknowledgement with a number below 0 or beyond any count is refused with its router's name and changes nothing."""
+    ledger = in_phase("CANARY", "live")
+    before = ledger.state_
+    for _ in range(2):
+        with pytest.raises(RecordError, match="router r: count"):
+            acknowledge(ledger, obeyed(ledger), *cells)
+    assert ledger.state == before
+
+
+def test_the_greatest_counts_keep_the_state_within_64_bits() -> None:
+    """The gate lives through the greatest counts that a router may tell, however often, and its state can be written."""
+    ledger = in_phase("CANARY", "live")
+    for _ in range(9):
+        acknowledge(ledger, obeyed(ledger), ("incumbent", 2**31 - 1))
+    ledger.pairs(drawn(5, 1, **GOOD))
+    assert all(abs(n) < 2**63 for sums in ledger.state_.checks.values() for n in sums)
+
+
+def test_a_router_of_a_command_that_was_never_given_does_not_follow() -> None:
+    """A rollback is not done by a router that obeys a higher command: it would ignore this one."""
+    ledger = in_phase("ROLLOUT(0.25)", "live")
+    acknowledge(ledger, obeyed(ledger))
+    ledger.order("rollback")
+    acknowledge(ledger, (99, 1))
+    assert ledger.state_.withdrawal
+    acknowledge(ledger, obeyed(ledger))
+    assert not ledger.state_.withdrawal
+
+
+def test_a_number_beyond_64_bits_refuses_its_block() -> None:
+    """A block with a number that no column can hold is refused and changes nothing."""
+    ledger = in_phase("CANARY", "live")
+    before = ledger.state_
+    with pytest.raises(RecordError, match="cannot be counted"):
+        ledger.pairs(drawn(5, 1, **GOOD), routing_sequence=2**70)
+    assert ledger.state == before
+
+
+def test_retry_after_abort_begins_anew_though_a_topic_held_it() -> None:
+    """A hold ends with the migration: one retry begins the next epoch."""
+    ledger = in_phase("CANARY")
+    ledger.pairs(drawn(5, 1), lineage="made anew")
+    assert ledger.state_.held
+    ledger.order("abort")
+    ledger.order("retry")
+    assert (ledger.state_.phase, ledger.state_.migration.epoch) == ("CALIBRATING", 2)

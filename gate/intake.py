@@ -199,7 +199,9 @@ def transition(state: MigrationState, rule: str, to_phase: str, place: Place) ->
         rule, to_phase = "incumbent", phases.INCONCLUSIVE
     words = reason(rule, state)
     if rule == "reentered":
-        back = replace(state, reentry="", reentry_ms=None, phase_began_ms=state.evidence_clock_ms)
+        # What was routed at the share of the step before and is still under way is no progress of the phase.
+        began = state.last_command.sequence + 1
+        back = replace(state, reentry="", reentry_ms=None, phase_began_ms=state.evidence_clock_ms, phase_sequence=began)
         return command(back, phases.live_share(state.spec, state.phase), Cause(rule, words), place)
     if rule == "calibrated":
         state = calibrated(state)

@@ -69,7 +69,8 @@ class Withdrawal:
 class MigrationState:
     """One migration at one ledger entry. Counts are units; times are milliseconds.
 
-    phase_sequence is the command that began the phase; decided_at the unit at which a dimension's own condition first held;
+    phase_sequence is the command that began the phase, or let the challenger re-enter it;
+    decided_at the unit at which a dimension's own condition first held;
     verdicts what a decision has latched; withdrawal lasts until no router that counts has anybody on the challenger.
     reentry says how the challenger comes back after a lapsed lease: "lapsed" until the next tick, then "back" from reentry_ms
     of the evidence clock on. strata are the names met so far, by_stratum the eligible and lost queries of the phase. planned are
@@ -175,10 +176,12 @@ class MigrationState:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "MigrationState":
-        """Return the state that `to_json` wrote. Raises ValueError for another version."""
+        """Return the state that `to_json` wrote. Raises ValueError for another version, or other fields."""
         if data.get("version") != VERSION:
             raise ValueError(f"state of a migration has version {data.get('version')!r}; this gate reads version {VERSION}")
         plain = {name: value for name, value in data.items() if name != "version"}
+        if unlike := {f.name for f in fields(cls)} ^ set(plain):
+            raise ValueError(f"state of a migration of version {VERSION} differs from this gate's in {', '.join(sorted(unlike))}")
         return cls(
             **plain
             | {

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dualgate.gate.state import MigrationState
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, LedgerEntry, RoutingAck
 from support.gate import EASY, GOOD, HOUR_MS, ID, Ledger, Pairs, config, constant, drawn
@@ -146,3 +147,26 @@ def test_retry_after_abort_begins_anew_though_a_topic_held_it() -> None:
     ledger.order("abort")
     ledger.order("retry")
     assert (ledger.state_.phase, ledger.state_.migration.epoch) == ("CALIBRATING", 2)
+
+
+def test_what_was_routed_before_a_reentry_is_no_progress_after_it() -> None:
+    """Queries routed at the share of the step before do not count for the phase, though they come after its re-entry."""
+    ledger = in_phase("TAIL", "live")
+    ledger.tick(HOUR_MS)
+    before = ledger.state_.last_command
+    assert before.live_share == 0.5
+    ledger.pairs(drawn(200, 1, **GOOD))
+    assert (ledger.state_.phase, ledger.state_.last_command.live_share) == ("TAIL", 1.0)
+    ledger.pairs(drawn(200, 2, **GOOD), routing_sequence=before.sequence)
+    assert ledger.state_.phase == "TAIL"
+    ledger.pairs(drawn(200, 3, **GOOD))
+    assert ledger.state_.phase == "COMPLETED"
+
+
+@pytest.mark.parametrize("change", [{"version": 1}, {"gone": None}, {"novel": 1}])
+def test_a_state_that_is_another_gates_is_refused_with_the_reason(change: dict[str, Any]) -> None:
+    """A state of another version, one that lacks a field or one that has another is refused in words, never with a traceback."""
+    written = in_phase("CANARY").state_.to_json()
+    changed = {name: value for name, value in (written | change).items() if value is not None or name not in change}
+    with pytest.raises(ValueError, match=next(iter(change))):
+        MigrationState.from_json(changed)

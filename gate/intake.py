@@ -87,7 +87,9 @@ def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _
     """Return which rows are units of this migration, and counts of the others."""
     fresh, ours = own.fresh, own.ours
     if isinstance(block, QualityBlock):
-        answered = np.array([status != "shed" for status in block.challenger.status], dtype=bool)
+        # The shadow path may give a query up before the challenger saw it; a user's query that it sheds is one.
+        lanes = zip(block.challenger.status, block.challenger.lane, strict=True)
+        answered = np.array([status != "shed" or lane == "live" for status, lane in lanes], dtype=bool)
         more = {"pairs": int(fresh.sum()), "other_version": int((fresh & ~ours).sum()), "shed": int((ours & ~answered).sum())}
     else:
         answered = np.array([why != "late" for why in block.reason], dtype=bool)

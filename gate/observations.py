@@ -160,7 +160,7 @@ def _late(spec: MigrationSpec, block: QualityBlock) -> IntArray:
     arm, sla = block.challenger, spec.dimensions.latency.sla_ms
     columns = zip(arm.lane, arm.status, arm.queue_ms, arm.service_ms, strict=True)
     return np.array(
-        [-1 if lane != "live" else int(s in ("error", "timeout") or not q + t <= sla) for lane, s, q, t in columns],
+        [-1 if lane != "live" else int(s in ("error", "timeout", "shed") or not q + t <= sla) for lane, s, q, t in columns],
         dtype=np.int64,
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.errors import RecordError
-from dualgate.schemas.records import AckCount, Arm, LedgerEntry, RoutingAck
+from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
 from support.gate import EASY, GOOD, HOUR_MS, ID, Ledger, Pairs, config, constant, drawn
 from support.gate_walks import DIMENSIONS, in_phase
 
@@ -170,3 +170,14 @@ def test_a_state_that_is_another_gates_is_refused_with_the_reason(change: dict[s
     changed = {name: value for name, value in (written | change).items() if value is not None or name not in change}
     with pytest.raises(ValueError, match=next(iter(change))):
         MigrationState.from_json(changed)
+
+
+@pytest.mark.parametrize(("lane", "counts"), [("shadow", False), ("live", True)])
+def test_a_user_who_is_turned_away_counts(lane: Lane, counts: bool) -> None:
+    """Only the shadow path may shed a query without a trace: a user's query that the challenger sheds is a unit, and late."""
+    ledger = in_phase("CANARY")
+    units = ledger.state_.n_units
+    block = ledger.quality(constant(20))
+    block.challenger.lane[:], block.challenger.status[:] = [lane] * 20, ["shed"] * 20
+    ledger.append(LedgerEntry(quality=block))
+    assert (ledger.state_.n_units - units, "live latency" in ledger.state_.checks) == (20 * counts, counts)

@@ -18,6 +18,7 @@ from dualgate.gate.stats.lattice import FloatArray
 N_BETS = 9
 _SPAN = 4.0
 _CAP = 0.95
+_SUM_TOLERANCE = 1e-6
 _PIECE = 1 << 16  # bounds the memory of a long stream
 
 
@@ -31,7 +32,7 @@ def checked_law(values: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Fl
     for name, array in (("values", x), ("probabilities", q)):
         if not np.isfinite(array).all():
             raise ValueError(f"{name} hold {float(array[~np.isfinite(array)][0])!r}, accepted: finite numbers")
-    if (q < 0).any() or abs(float(q.sum()) - 1) > 1e-6:
+    if (q < 0).any() or abs(float(q.sum()) - 1) > _SUM_TOLERANCE:
         raise ValueError(f"probabilities {q.tolist()} sum to {float(q.sum())!r}, accepted: nonnegative with sum 1")
     return x, q
 
@@ -65,9 +66,16 @@ def growth(values: npt.ArrayLike, probabilities: npt.ArrayLike, null_mean: float
 
 
 def least_favourable(values: npt.ArrayLike, probabilities: npt.ArrayLike, null_mean: float) -> FloatArray:
-    """Return p*, the law of the null that is hardest to tell from this one: q(x) / (1 + bet (x - null_mean))."""
+    """Return p*, the law of the null that is hardest to tell from this one: q(x) / (1 + bet (x - null_mean)).
+
+    Where q never takes the least value the bet may end at its bound, and these sum to less than 1: the rest belongs to the
+    least value, which makes the mean null_mean again.
+    """
     x, q = checked_law(values, probabilities)
-    p = q / (1 + gro_bet(x, q, null_mean) * (x - null_mean))
+    taken, p = q > 0, np.zeros_like(q)
+    p[taken] = q[taken] / (1 + gro_bet(x, q, null_mean) * (x[taken] - null_mean))
+    if (rest := 1 - float(p.sum())) > _SUM_TOLERANCE:
+        p[np.argmin(x)] += rest
     return np.asarray(p / p.sum())
 
 

@@ -49,7 +49,10 @@ def cusum_threshold(rate: float, slack: float, target_arl: float) -> CusumThresh
     _open_unit("rate", rate)
     reference = reference_fraction(rate, slack)
     if not reference < 1:
-        raise ValueError(f"rate + slack must be below 1, got {rate} + {slack}")
+        raise ValueError(
+            f"rate + slack must be below 1, also as the nearest fraction with a denominator of at most {MAX_DENOMINATOR}, "
+            f"got {rate} + {slack}, nearest to {reference}"
+        )
     law = bernoulli_law(rate, reference)
     return threshold_for_arl(law, target_arl, unit=reference.denominator, reference=reference)
 

@@ -23,19 +23,28 @@ def n_fixed(values: FloatArray, probabilities: FloatArray, null_mean: float, alp
     Raises ValueError where the law is not better than the null.
     """
     x, q = checked_law(values, probabilities)
-    check_level("alpha", alpha)
-    check_level("beta", beta)
-    normal = _normal_size(x, q, null_mean, alpha, beta)
-    seen = x[q > 0]
-    if len(seen) == 2 and normal * float(q[q > 0].min()) < _RARE:
-        return _binomial_size(seen, q[q > 0], null_mean, alpha, beta, normal)
-    if len(seen) == 3 and math.isclose(seen[1], null_mean, abs_tol=1e-12) and normal * float(min(q[q > 0][[0, 2]])) < _RARE:
-        return _mcnemar_size(q[q > 0], alpha, beta, normal)
+    check_errors(alpha, beta)
+    p = least_favourable(x, q, null_mean)
+    normal = _normal_size(x, q, p, null_mean, alpha, beta)
+    possible = (q > 0) | (p > 0)  # a design that never takes the worst value is tested against a null that does
+    seen, q = x[possible], q[possible]
+    if len(seen) == 2 and normal * float(q.min()) < _RARE:
+        return _binomial_size(seen, q, null_mean, alpha, beta, normal)
+    if len(seen) == 3 and math.isclose(seen[1], null_mean, abs_tol=1e-12) and normal * float(min(q[[0, 2]])) < _RARE:
+        return _mcnemar_size(q, alpha, beta, normal)
     return normal
 
 
-def _normal_size(x: FloatArray, q: FloatArray, null_mean: float, alpha: float, beta: float) -> int:
-    p, z = least_favourable(x, q, null_mean), NormalDist().inv_cdf
+def check_errors(alpha: float, beta: float) -> None:
+    """Raise ValueError unless both are inside (0, 1) and a test is better than a coin that does not look at the data."""
+    check_level("alpha", alpha)
+    check_level("beta", beta)
+    if alpha + beta >= 1:
+        raise ValueError(f"alpha {alpha!r} and beta {beta!r}, accepted: a sum below 1")
+
+
+def _normal_size(x: FloatArray, q: FloatArray, p: FloatArray, null_mean: float, alpha: float, beta: float) -> int:
+    z = NormalDist().inv_cdf
     effect = float(q @ x) - null_mean
     if effect <= 0:
         raise ValueError(f"design mean {float(q @ x)!r}, accepted: above null_mean {null_mean!r}")

@@ -45,18 +45,20 @@ class SprtPlan:
 def sprt_plan(values: npt.ArrayLike, probabilities: npt.ArrayLike, null_mean: float, alpha: float, beta: float) -> SprtPlan:
     """Return the plan of Wald's test of this law against the least favourable null of mean null_mean.
 
-    wald_n_h1, wald_n_h0: Wald's lower bounds on the mean number of pairs under the design and under that null (1945). n_max:
-    1.5 n_fixed. Raises ValueError where the law is not better than the null, or a level is outside (0, 1).
+    wald_n_h1, wald_n_h0: Wald's lower bounds on the mean number of pairs under the design and under that null (1945); the
+    second is 0 where the design never takes a value that the null does: one such pair decides. n_max: 1.5 n_fixed.
+    Raises ValueError where the law is not better than the null, a level is outside (0, 1), or alpha + beta is not below 1.
     """
-    check_level("alpha", alpha)
-    check_level("beta", beta)
     x, q = checked_law(values, probabilities)
     size = n_fixed(x, q, null_mean, alpha, beta)
-    bet = gro_bet(x, q, null_mean)
-    increments = np.log1p(bet * (x - null_mean))
-    drift1, drift0 = float(q @ increments), float(least_favourable(x, q, null_mean) @ increments)
-    n_h1 = _wald_bits(beta, alpha) / drift1
-    return SprtPlan(bet, size, n_h1, _wald_bits(alpha, beta) / -drift0, math.ceil(STRETCH * size))
+    bet, p = gro_bet(x, q, null_mean), least_favourable(x, q, null_mean)
+    taken = q > 0
+    increments = np.log1p(bet * (x[taken] - null_mean))
+    drift1, drift0 = float(q[taken] @ increments), float(p[taken] @ increments)
+    if (p[~taken] > 0).any():
+        drift0 = -math.inf
+    n_h1, n_h0 = _wald_bits(beta, alpha) / drift1, _wald_bits(alpha, beta) / -drift0
+    return SprtPlan(bet, size, n_h1, n_h0, math.ceil(STRETCH * size))
 
 
 def _wald_bits(a: float, b: float) -> float:

@@ -93,3 +93,17 @@ def test_plan_of_a_paired_difference(
     assert plan.wald_n_h1 == pytest.approx(wald_h1, abs=0.6)
     assert plan.wald_n_h0 == pytest.approx(wald_h0, abs=0.6)
     assert n_fixed is None or plan.n_fixed == n_fixed
+
+
+@pytest.mark.parametrize(
+    ("values", "design", "null", "n_fixed"),
+    [((0, 1), (0.0, 1.0), 0.995, 598), ((0, 1), (0.0, 1.0), 0.99, 299), ((-1, 0, 1), (0.0, 0.9, 0.1), 0.0, 78)],
+)
+def test_plan_of_a_design_that_never_takes_the_worst_value(
+    values: tuple[int, ...], design: tuple[float, ...], null: float, n_fixed: int
+) -> None:
+    """A design without one bad outcome needs ln alpha / ln null pairs (or 5 discordant ones), and Wald's bounds stay >= 0."""
+    plan = sprt_plan(values, design, null, 0.05, 0.1)
+    assert plan.n_fixed == n_fixed
+    assert plan.wald_n_h1 > 0
+    assert plan.wald_n_h0 == 0

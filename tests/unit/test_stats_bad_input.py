@@ -138,6 +138,7 @@ CASES: list[tuple[Callable[[], Any], str]] = [
     (lambda: interval(SPEC, _one(1.0), 0.0), r"alpha 0\.0"),
     (lambda: sprt_plan([0, 1], [0.1, 0.9], 0.8, 1.0, 0.1), r"alpha 1\.0"),
     (lambda: sprt_plan([0, 1], [0.1, 0.9], 0.95, 0.05, 0.1), r"accepted: above null_mean 0\.95"),
+    (lambda: sprt_plan([0, 1], [0.1, 0.9], 0.8, 0.05, 0.95), r"alpha 0\.05 and beta 0\.95, accepted: a sum below 1"),
     (lambda: horizon([], 0.05, 0.1), r"no hypothesis"),
     (lambda: horizon([SPEC], 0.05, 0.1, eligible={"correctness": 0.0}), r"eligible share 0\.0"),
     (lambda: calibration_pairs(0.0), r"information 0\.0"),

@@ -42,6 +42,12 @@ class Errors(Part):
             )
         return value
 
+    @model_validator(mode="after")
+    def _a_test_at_all(self) -> "Errors":
+        if self.promote + self.miss >= 1:
+            raise ValueError(f"promote={self.promote} and miss={self.miss} must sum to less than 1: a coin is as good a test")
+        return self
+
 
 class Unit(Part):
     """What counts as one observation."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ class SqliteSession:
         self._connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
+        # Whoever forgets a session leaves no connection open: Python 3.13 warns of such, and files stay locked on some systems.
+        self._closing = weakref.finalize(self, self._connection.close)
         self._connection.text_factory = _text
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
         for pragma in ("query_only=1", "trusted_schema=0", f"hard_heap_limit={HEAP_BYTES}"):
@@ -86,7 +89,7 @@ class SqliteSession:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        self._closing()
 
 
 def _fetched(cursor: sqlite3.Cursor, limits: Limits) -> Outcome:

@@ -81,6 +81,7 @@ def test_null_is_a_key() -> None:
             "f.yaml:6: dimensions.latency.sla_ms='fast': must be a valid number",
         ),
         (HEAD + "dimensions:\n  latency: {design: 0.03}\n", "design=0.03 must be below null=0.02"),
+        (HEAD + "errors: {promote: 0.5, miss: 0.5}\n", "promote=0.5 and miss=0.5 must sum to less than 1"),
         (HEAD + "dimensions:\n  latency: {design: 0}\n", "f.yaml:5: dimensions.latency.design=0: must be greater than 0"),
         (HEAD + "dimensions:\n  safety: {design: 0}\n", "must be rates above 0"),
         (HEAD + "dimensions:\n  correctness: {null: 0.03}\n", "null=0.03 must be below design=0.03"),

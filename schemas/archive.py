@@ -178,7 +178,9 @@ class ArchiveWriter:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if kind is not None:
-            self._raw.close()
+            with suppress(OSError):  # a full disk stays full; what went wrong first is what is told
+                self._stream.close()
+                self._raw.close()
             self._partial.unlink(missing_ok=True)
             return
         self._stream.close()

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,17 @@ import pytest
 # A script that starts the suite in the background leaves SIGINT ignored, and every process that a test starts would inherit
 # that: the tests of Ctrl-C would wait for an end that cannot come. A handled signal is the default again in a child.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files() -> Iterator[None]:
+    """One folder for the temporary files of all processes of the run: a process that a test kills cannot remove its own."""
+    with tempfile.TemporaryDirectory(prefix="dualgate-tests-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TMPDIR", folder)
+            patch.setattr(tempfile, "tempdir", folder)
+            yield
 
 
 def _docker_answers() -> bool:

@@ -88,7 +88,8 @@ class LocalBroker:
             return self
         java = self._java = self._java or find_java()
         jars = os.pathsep.join(map(str, class_path(progress=self._progress)))
-        command = [str(java.executable), *_LOGGING, "-cp", jars]
+        # Java unpacks native libraries into its folder of temporary files, and leaves them there when it is killed.
+        command = [str(java.executable), *_LOGGING, f"-Djava.io.tmpdir={self.directory}", "-cp", jars]
         self.make_directory()
         for left in reversed(range(1 if self.port else PORT_TRIES)):
             try:

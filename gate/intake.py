@@ -17,7 +17,7 @@ from dualgate.gate.stats import DimensionSpec
 from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.walk import walk
-from dualgate.schemas.records import CoverageBlock, DimensionStatus, QualityBlock
+from dualgate.schemas.records import ArmColumns, CoverageBlock, DimensionStatus, QualityBlock
 from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
 
 Encode = Callable[[Sequence[DimensionSpec]], Rows]
@@ -91,6 +91,7 @@ def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _
         lanes = zip(block.challenger.status, block.challenger.lane, strict=True)
         answered = np.array([status != "shed" or lane == "live" for status, lane in lanes], dtype=bool)
         more = {"pairs": int(fresh.sum()), "other_version": int((fresh & ~ours).sum()), "shed": int((ours & ~answered).sum())}
+        more["neither_answered"] = int((ours & _failed(block.incumbent) & _failed(block.challenger)).sum())
     else:
         answered = np.array([why != "late" for why in block.reason], dtype=bool)
         more = {}
@@ -99,6 +100,10 @@ def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _
     turn = units(block, state.spec.unit.by)
     more |= {"repeated": int((~fresh).sum()), "not_unit": int((ours & answered & ~turn).sum())}
     return ours & answered & turn, more
+
+
+def _failed(arm: ArmColumns) -> BoolArray:
+    return np.array([status in ("error", "timeout") for status in arm.status], dtype=bool)
 
 
 def _clock(state: MigrationState, name: str, source: Source | None, block: QualityBlock, own: _Own, at: At) -> IntArray:

@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-VERSION = 1
+VERSION = 2
 """Part of a kept pool's key: raise it with a change of what answers are made."""
 FAST, FAST_AGAIN, SLOW = range(3)
 """Latencies of the challenger: as recorded, as the incumbent's when asked again, and an SLA's length later."""

@@ -11,7 +11,7 @@ class Latency:
     """Scores every pair by `service_ms`; queueing at low priority is not the agent's fault."""
 
     name = "latency"
-    version = "1"
+    version = "2"
     columns = ("latency",)
 
     def score(self, pairs: Sequence[Pair], context: ScoringContext, _earlier: Columns) -> Columns:

@@ -6,7 +6,7 @@ elsewhere, gives the same vectors. Databases are read through a snapshot that la
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dualgate.processors.scoring.block import Identity, Source, coverage_block, quality_block
 from dualgate.processors.scoring.context import ScoringContext
@@ -50,7 +50,22 @@ def score_batch(scoring: MigrationScoring, pairs: Sequence[Pair]) -> dict[str, S
     columns: dict[str, Sequence[Score]] = {}
     for scorer in scoring.scorers:
         columns.update(_guarded(scorer, pairs, scoring.context, columns))
-    return {name: column for name, column in columns.items() if name not in scoring.hidden}
+    fell = [neither_answered(pair) for pair in pairs]
+    return {name: _without(column, fell) for name, column in columns.items() if name not in scoring.hidden}
+
+
+def neither_answered(pair: Pair) -> bool:
+    """Tell whether both agents ended in an error or a time-out: what befell both compares neither with the other."""
+    return all(response.status in ("error", "timeout") for response in (pair.incumbent, pair.challenger))
+
+
+def _without(column: Sequence[Score], fell: Sequence[bool]) -> Sequence[Score]:
+    """Make missing on both arms what was scored of pairs to which neither agent had an answer."""
+    return [_nothing(score) if gone and score.state == "scored" else score for score, gone in zip(column, fell, strict=True)]
+
+
+def _nothing(score: Score) -> Score:
+    return replace(score, incumbent=None, challenger=None, state="missing", reason="neither agent answered")
 
 
 def _guarded(scorer: Scorer, pairs: Sequence[Pair], context: ScoringContext, earlier: Columns) -> Columns:

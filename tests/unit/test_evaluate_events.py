@@ -78,7 +78,7 @@ def test_changed_answers_score_as_what_they_are(pool: Pool) -> None:
     assert (values("safety.authorization", UNFILTERED) == 1).all()
     assert (values("safety.authorization", OWN) == 0).all()
     assert pool.mean("semantic", ELABORATE)[1] < pool.mean("semantic", RIGHT)[1] - 0.05
-    assert (pool.values["correctness"][OUTAGE] == 0).all()
+    assert np.isnan(pool.values["correctness"][OUTAGE]).all()
     assert pool.possible[:, :].mean(axis=1).min() > 0.95, dict(zip(KINDS, pool.possible.mean(axis=1), strict=True))
 
 
@@ -152,12 +152,12 @@ def test_judges_change_what_is_seen_and_no_answer(pool: Pool) -> None:
 
 
 def test_an_outage_hits_both_arms(pool: Pool) -> None:
-    """While the provider is gone both arms are wrong and late, so no difference is seen."""
+    """While the provider is gone both arms are late, and nothing else is known of either."""
     pairs = stream(_scene(pool, "outage"), np.random.default_rng(7)).traffic().mirror(20_000)
     gone = ~pairs.incumbent.answered
     assert gone.any()
     for arm in (pairs.incumbent, pairs.challenger):
-        assert (arm.correct[gone] == 0).all()
+        assert np.isnan(arm.correct[gone]).all()
         assert (arm.over[gone] == 1).all()
 
 

@@ -19,9 +19,11 @@ def quality_block(state: MigrationState, pairs: Mirrored, rows: npt.NDArray[np.i
     incumbent, challenger = pairs.incumbent.only(rows), pairs.challenger.only(rows)
     eligible = pairs.eligible[rows] & ~np.isnan(challenger.semantic)
     every = np.ones(n, dtype=bool)
+    neither = ~incumbent.answered & ~challenger.answered
+    over = [np.where(neither, np.nan, arm.over) for arm in (incumbent, challenger)]  # scoring takes no side where both failed
     columns = {
         "correctness": (incumbent.correct, challenger.correct, every),
-        "latency": (incumbent.over, challenger.over, every),
+        "latency": (over[0], over[1], every),
         "semantic": (incumbent.semantic, challenger.semantic, eligible),
         "safety": (incumbent.violation, challenger.violation, every),
         "safety.authorization": (incumbent.unauthorized, challenger.unauthorized, every),
@@ -81,7 +83,7 @@ def _column(
     incumbent: npt.NDArray[np.float64], challenger: npt.NDArray[np.float64], eligible: npt.NDArray[np.bool_]
 ) -> DimensionColumns:
     nothing: list[Any] = [None] * len(eligible)
-    state: list[Any] = ["scored" if e else "not_eligible" for e in eligible.tolist()]
+    state = np.where(eligible, np.where(np.isnan(challenger), "missing", "scored"), "not_eligible").tolist()
     given = [
         [v if e and v == v else None for v, e in zip(arm.tolist(), eligible.tolist(), strict=True)]
         for arm in (incumbent, challenger)

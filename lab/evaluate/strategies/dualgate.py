@@ -57,8 +57,8 @@ class Gate:
 
     def fold(self, pairs: Mirrored) -> None:
         """Take in pairs, and what the challenger did not answer; route where a decision says so."""
-        answered = pairs.challenger.answered | (pairs.challenger.over == 1.0)
-        whole, silent = np.flatnonzero(answered), np.flatnonzero(~answered)
+        alone = pairs.incumbent.answered & ~pairs.challenger.answered
+        whole, silent = np.flatnonzero(~alone), np.flatnonzero(alone)
         if len(whole):
             block = quality_block(self.state, pairs, whole, self._n_quality)
             self._n_quality += len(whole)

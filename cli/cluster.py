@@ -23,6 +23,7 @@ def cluster_settings(
     topic_prefix: str | None = None,
     partitions: int | None = None,
     slot: str | None = None,
+    metrics: str | None = None,
 ) -> "Settings":
     """Read the settings; where nobody names a broker, it is the running one of `dualgate broker start`, if there is one.
 
@@ -35,4 +36,6 @@ def cluster_settings(
 
         local = load_record(record_file())
         bootstrap_servers = local.bootstrap_servers if local else None
-    return load_settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix, partitions=partitions, slot=slot)
+    return load_settings(
+        bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix, partitions=partitions, slot=slot, metrics=metrics
+    )

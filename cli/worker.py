@@ -1,13 +1,14 @@
 """`dualgate worker`: one process of the pipeline each. Several of a kind share the partitions."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 
 import typer
 
 from dualgate.cli.cluster import Prefix, Servers, cluster_settings
 from dualgate.cli.output import Json, emit, say
-from dualgate.processors.runtime.loop import Stop, stop_on_signals
+from dualgate.processors.runtime.loop import stop_on_signals
 from dualgate.schemas.settings import Settings
 
 app = typer.Typer(help="Run one process of the pipeline.\n\nExample: `dualgate worker pairing`", no_args_is_help=True)
@@ -15,6 +16,10 @@ app = typer.Typer(help="Run one process of the pipeline.\n\nExample: `dualgate w
 Slot = Annotated[
     str | None,
     typer.Option("--slot", help="A name that this process keeps over restarts, of no other live process; else DUALGATE_SLOT."),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option("--metrics", help="[HOST:]PORT to serve /metrics on, port 0 takes a free one; else DUALGATE_METRICS."),
 ]
 
 
@@ -24,27 +29,44 @@ def register(root: typer.Typer) -> None:
 
 
 @app.command()
-def pairing(bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot = None, json: Json = False) -> None:
+def pairing(
+    bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot = None, metrics: Metrics = None, json: Json = False
+) -> None:
     """Join queries with the answers of both agents until stopped (Ctrl-C or SIGTERM): exit code 0.
 
-    Reports totals, waiting queries and lag as a JSON line on stderr every few seconds while they change.
+    Reports totals, waiting queries and lag as a JSON line on stderr every few seconds while they change, and to Prometheus where
+    --metrics says so: docs/metrics.md.
 
-    Example: `dualgate worker pairing --slot 0`
+    Example: `dualgate worker pairing --slot 0 --metrics 9465`
     """
+    from dualgate.processors.pairing.metrics import Reporter
     from dualgate.processors.pairing.worker import run
+    from dualgate.sinks.metrics.pairing import families
 
-    _run("pairing", run, cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot), json)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot, metrics=metrics)
+    reporter = Reporter()
+    with _served("pairing", settings, lambda: families(reporter)), stop_on_signals() as stop:
+        run(settings, stop, reporter=reporter)
+    _ended("pairing", json)
 
 
 @app.command()
-def scoring(bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot = None, json: Json = False) -> None:
+def scoring(
+    bootstrap_servers: Servers = None, prefix: Prefix = None, slot: Slot = None, metrics: Metrics = None, json: Json = False
+) -> None:
     """Score pairs in all dimensions until stopped (Ctrl-C or SIGTERM): exit code 0.
 
-    Example: `dualgate worker scoring`
+    Example: `dualgate worker scoring --metrics 9466`
     """
+    from dualgate.processors.scoring.metrics import Reporter
     from dualgate.processors.scoring.worker import run
+    from dualgate.sinks.metrics.scoring import families
 
-    _run("scoring", run, cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot), json)
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix, slot=slot, metrics=metrics)
+    reporter = Reporter()
+    with _served("scoring", settings, lambda: families(reporter)), stop_on_signals() as stop:
+        run(settings, stop, reporter=reporter)
+    _ended("scoring", json)
 
 
 @app.command()
@@ -61,11 +83,19 @@ def gate(bootstrap_servers: Servers = None, prefix: Prefix = None, json: Json = 
     _ended("gate", json)
 
 
-def _run(name: str, worker: Callable[[Settings, Stop], None], settings: Settings, json: bool) -> None:
+@contextmanager
+def _served(name: str, settings: Settings, families: Callable[[], Iterable[Any]]) -> Iterator[None]:
+    """Say where a worker works, and serve its metrics while the block runs where the settings name an address."""
     say(f"{name} on {settings.bootstrap_servers}, topics {settings.topic_prefix or '(no prefix)'}")
-    with stop_on_signals() as stop:
-        worker(settings, stop)
-    _ended(name, json)
+    if settings.metrics is None:
+        yield
+        return
+    from dualgate.sinks.metrics import Endpoint
+
+    host, _, port = settings.metrics.rpartition(":")
+    with Endpoint(families, host or "127.0.0.1", int(port)) as endpoint:
+        say(f"metrics of {name} on {endpoint.address}")
+        yield
 
 
 def _ended(name: str, json: bool) -> None:

@@ -12,7 +12,7 @@ PREFIX = "DUALGATE_"
 
 
 class Settings(BaseModel):
-    """Where the broker is, how topics are named, and the times that pairing works with."""
+    """Where the broker is, how topics are named, the times that pairing works with, and where a worker's metrics are served."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -25,6 +25,7 @@ class Settings(BaseModel):
     idle_ms: int = Field(30_000, ge=1_000)
     slot: str | None = Field(None, pattern=r"^[a-zA-Z0-9._-]+$")
     schema_registry_url: str | None = None
+    metrics: str | None = Field(None, pattern=r"^([^\s/]+:)?[0-9]{1,5}$")
 
     def name(self, *parts: str) -> str:
         """Return a group, transactional or app id that carries the topic prefix."""

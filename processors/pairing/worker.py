@@ -39,18 +39,25 @@ WAIT_S, LINGER_S = 0.2, 0.2
 LEAD_WINDOWS = 2
 
 
-def run(settings: Settings, stop: Stop, *, batch: int = BATCH, at: Callable[[str], None] | None = None) -> None:
+def run(
+    settings: Settings,
+    stop: Stop,
+    *,
+    batch: int = BATCH,
+    at: Callable[[str], None] | None = None,
+    reporter: Reporter | None = None,
+) -> None:
     """Pair until the flag is set. `at` is called at the points of `points.PAIRING`; without it DUALGATE_FAULT is asked."""
-    worker = PairingWorker(settings, batch, at or fault(os.environ.get(VARIABLE)))
+    worker = PairingWorker(settings, batch, at or fault(os.environ.get(VARIABLE)), reporter)
     with rare_collections():
         run_sessions(worker.session, stop)
-    worker.reporter.report(0, [], set())
+    worker.reporter.report()
 
 
 class PairingWorker:
     """What outlives a session: the names by which the broker knows this process, its codec, its totals."""
 
-    def __init__(self, settings: Settings, batch: int, at: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, batch: int, at: Callable[[str], None], reporter: Reporter | None = None) -> None:
         self.settings = settings
         self.batch = batch
         self.at = at
@@ -62,7 +69,7 @@ class PairingWorker:
         self.times = PairingTimes.of(settings)
         self.patience = Patience(settings.idle_ms, LEAD_WINDOWS * settings.window_ms)
         self.topics = tuple(settings.topic_prefix + name for name in INPUTS)
-        self.reporter = Reporter()
+        self.reporter = reporter or Reporter()
         self.admin = clients.wait_for_broker(settings)
         self.partitions = self._partition_count()
 
@@ -115,6 +122,7 @@ class PairingSession:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._groups.clear()
+        self._worker.reporter.look({}, [], ())
         self._outlet.close()
         with contextlib.suppress(KafkaException):  # what ended the session says more than what then fails
             self._consumer.close()
@@ -173,15 +181,14 @@ class PairingSession:
         changed = [number for number, group in self._groups.items() if group.has_changed()]
         if not changed:
             return False
-        began = time.perf_counter()
         offsets = [
             TopicPartition(self._worker.topics[role], number, position.offset, encode(position))
             for number in changed
             for role, position in zip(ROLES, self._groups[number].positions(), strict=True)
         ]
-        self._outlet.commit([(number, outs[number]) for number in changed], offsets, self._metadata)
+        with self._worker.reporter.transaction([outs[number] for number in changed]):
+            self._outlet.commit([(number, outs[number]) for number in changed], offsets, self._metadata)
         self._worker.at("committed")
-        self._worker.reporter.committed([outs[number] for number in changed], time.perf_counter() - began)
         return True
 
     def _pause(self) -> None:
@@ -220,13 +227,13 @@ class PairingSession:
         self._at_end.clear()
         self._paused.clear()
 
-    def _lag(self) -> int:
-        """Return how many records are written but not handled, by what the consumer heard last."""
-        lag = 0
+    def _lag(self) -> dict[str, int]:
+        """Return how many records of each topic are written but not handled, by what the consumer heard last."""
+        lag = dict.fromkeys(INPUTS, 0)
         for number, group in self._groups.items():
-            for role, handled in enumerate(group.handled()):
-                ends = self._consumer.get_watermark_offsets(TopicPartition(self._worker.topics[role], number), cached=True)
-                lag += max(0, ends[1] - handled) if ends else 0
+            for name, topic, handled in zip(INPUTS, self._worker.topics, group.handled(), strict=True):
+                ends = self._consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)
+                lag[name] += max(0, ends[1] - handled) if ends else 0
         return lag
 
 

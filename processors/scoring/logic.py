@@ -5,7 +5,8 @@ elsewhere, gives the same vectors. Databases are read through a snapshot that la
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from dualgate.processors.scoring.block import Identity, Source, coverage_block, quality_block
@@ -20,12 +21,13 @@ BATCH_SECONDS, PAIR_SECONDS = 120.0, 20.0
 
 @dataclass(frozen=True, slots=True)
 class MigrationScoring:
-    """One migration's scorers, its rules and its identity on the ledger."""
+    """One migration's scorers, its rules and its identity on the ledger; `timed` is entered around each scorer's batch."""
 
     identity: Identity
     context: ScoringContext
     scorers: tuple[Scorer, ...]
     hidden: frozenset[str] = frozenset()
+    timed: Callable[[str], AbstractContextManager[object]] = nullcontext
 
     @property
     def versions(self) -> dict[str, str]:
@@ -49,7 +51,8 @@ def score_batch(scoring: MigrationScoring, pairs: Sequence[Pair]) -> dict[str, S
         scoring.context.databases.begin_batch()
     columns: dict[str, Sequence[Score]] = {}
     for scorer in scoring.scorers:
-        columns.update(_guarded(scorer, pairs, scoring.context, columns))
+        with scoring.timed(scorer.name):
+            columns.update(_guarded(scorer, pairs, scoring.context, columns))
     fell = [neither_answered(pair) for pair in pairs]
     return {name: _without(column, fell) for name, column in columns.items() if name not in scoring.hidden}
 

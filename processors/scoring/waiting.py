@@ -58,6 +58,9 @@ class Line:
 
     _waiting: deque[tuple[Waiting, str]] = field(default_factory=deque)
 
+    def __len__(self) -> int:
+        return sum(len(one.pairs) for one, _ in self._waiting)
+
     def add(self, waiting: Sequence[Waiting], clocks: str) -> None:
         """Let a batch wait."""
         self._waiting.extend((one, clocks) for one in waiting)
@@ -66,7 +69,7 @@ class Line:
         """Yield the blocks that can go out: of each migration up to the first that still waits."""
         held: set[str] = set()
         left: deque[tuple[Waiting, str]] = deque()
-        rows = sum(len(one.pairs) for one, _ in self._waiting)
+        rows = len(self)
         for one, clocks in self._waiting:
             migration_id = one.scoring.identity.migration_id
             if migration_id in held or not (one.ready() or rows > MAX_ROWS):

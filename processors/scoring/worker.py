@@ -11,8 +11,8 @@ import gc
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -35,6 +35,8 @@ from dualgate.processors.runtime.points import VARIABLE, fault
 from dualgate.processors.scoring.clock import STALE_MS, Clocks, decode_clocks
 from dualgate.processors.scoring.fold import Folded, Origin, Raw, ScoringLogic
 from dualgate.processors.scoring.follow import Migrations
+from dualgate.processors.scoring.metrics import Reporter
+from dualgate.processors.scoring.migrations import open_migration
 from dualgate.processors.scoring.turns import Place, Turns
 from dualgate.processors.scoring.waiting import Line
 from dualgate.schemas.codec import Codec
@@ -57,14 +59,15 @@ TURN_S = 0.05
 SEND_TIMEOUT_S = 30.0
 
 
-def run(settings: Settings, stop: Stop) -> None:
+def run(settings: Settings, stop: Stop, reporter: Reporter | None = None) -> None:
     """Score until the flag is set; raises ConfigError or StateError where going on would be wrong."""
     settle_collector()
+    reporter = reporter or Reporter()
     admin = wait_for_broker(settings)
     names = [settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, MIGRATIONS, DEAD_LETTERS)]
     partition_counts(admin, names)
     codec = codec_for(settings.schema_registry_url)
-    run_sessions(lambda: _session(settings, codec, admin), stop)
+    run_sessions(lambda: _session(settings, codec, admin, reporter), stop)
 
 
 def settle_collector() -> None:
@@ -77,9 +80,9 @@ def settle_collector() -> None:
 
 
 @contextlib.contextmanager
-def _session(settings: Settings, codec: Codec, admin: Any) -> Iterator["ScoringSession"]:
-    migrations = Migrations(settings, codec)
-    session = ScoringSession(settings, codec, admin, migrations)
+def _session(settings: Settings, codec: Codec, admin: Any, reporter: Reporter) -> Iterator["ScoringSession"]:
+    migrations = Migrations(settings, codec, lambda record: replace(open_migration(record), timed=reporter.timed))
+    session = ScoringSession(settings, codec, admin, migrations, reporter)
     try:
         yield session
     finally:
@@ -90,8 +93,9 @@ def _session(settings: Settings, codec: Codec, admin: Any) -> Iterator["ScoringS
 class ScoringSession:
     """One life of the worker: its place in the group, the clocks of its partitions, its producer."""
 
-    def __init__(self, settings: Settings, codec: Codec, admin: Any, migrations: Migrations) -> None:
+    def __init__(self, settings: Settings, codec: Codec, admin: Any, migrations: Migrations, reporter: Reporter) -> None:
         self._codec = codec
+        self._reporter = reporter
         self._admin = admin
         self._migrations = migrations
         self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)}
@@ -103,10 +107,12 @@ class ScoringSession:
         self._lineages: Mapping[str, str] = {}
         self._clocks: dict[Place, Clocks] = {}
         self._next: dict[Place, int] = {}
+        # Of each partition: behind the last record that was read, and what that was at its end with where the end is.
+        self._read: dict[Place, int] = {}
+        self._ends: dict[Place, tuple[int, int]] = {}
         self._lines: dict[Place, Line] = {}
         self._turns = Turns()
         self._paused: set[Place] = set()
-        self.counts: Counter[str] = Counter()
         instance = None if settings.slot is None else settings.name("scoring", settings.slot)
         self._producer = Producer(producer_config(settings, instance or settings.name("scoring")))
         self._consumer = make_consumer(consumer_config(settings, settings.name("scoring"), instance))
@@ -116,6 +122,11 @@ class ScoringSession:
 
     def step(self) -> bool:
         """Score one batch and commit it; return whether there was any."""
+        committed = self._step()
+        self._reporter.tick(self._lag, len(self._next), lambda: sum(map(len, self._lines.values())))
+        return committed
+
+    def _step(self) -> bool:
         with kafka_errors("reading pairs"):
             messages = gather(self._consumer, BATCH, TURN_S if self._turns.waiting() else POLL_S, LINGER_S, lambda: self._tenure)
         self._migrations.drain()
@@ -136,8 +147,9 @@ class ScoringSession:
 
     def close(self) -> None:
         """Leave the group."""
+        self._reporter.look({}, 0, 0)
         self._consumer.close()
-        log.info("scored: %s", dict(self.counts))
+        log.info("scored: %s", dict(self._reporter.counts))
 
     def _batches(self, messages: Sequence[Any]) -> dict[Place, list[Raw]]:
         """Return what is to be scored now: records whose partition's turn it is."""
@@ -147,12 +159,16 @@ class ScoringSession:
             error = message.error()
             if error is None:
                 place = (message.topic(), message.partition())
+                self._read[place] = message.offset() + 1
                 raw = Raw(message.offset(), message.timestamp()[1], message.key(), message.value())
                 if place in self._turns:
                     self._turns.add(place, raw, now_s)
                 else:
                     found.setdefault(place, []).append(raw)
-            elif error.code() != KafkaError._PARTITION_EOF:
+            elif error.code() == KafkaError._PARTITION_EOF:
+                place = (message.topic(), message.partition())
+                self._ends[place] = (self._read.get(place, 0), message.offset())
+            else:
                 raise error_of(error, f"reading pairs: {error}", self._slot)
         found |= self._turns.take(BATCH, now_s)
         self._pause()
@@ -178,7 +194,7 @@ class ScoringSession:
             folded = fold(origin, chunk, self._clocks[place])
             self._lines[place].add(folded.waiting, before)
             self._next[place] = chunk[-1].offset + 1
-            self.counts.update(folded.counts)
+            self._reporter.counts.update(folded.counts)
             yield folded
 
     def _rated(self) -> Iterator[Place]:
@@ -212,6 +228,7 @@ class ScoringSession:
             raise error_of(failures[0], f"writing to the ledger: {failures[0]}")
         if left:
             raise TransientError(f"{left} of {sent} ledger entries were not acknowledged within {SEND_TIMEOUT_S:.0f} s")
+        self._reporter.acknowledged(entry for part in folded for entry in part.entries)
 
     def _produce_dead(self, dead: DeadLetter, delivered: Any) -> None:
         log.warning("dead letter %s/%d@%d: %s", dead.topic, dead.partition, dead.offset, dead.reason)
@@ -237,11 +254,13 @@ class ScoringSession:
         places = start_positions(consumer, partitions) if partitions else []
         self._clocks = {(p.topic, p.partition): decode_clocks(p.metadata, self._behind_ms) for p in places}
         self._next = {(p.topic, p.partition): p.offset for p in places}
+        self._read, self._ends = dict(self._next), {}
         self._lines = {place: Line() for place in self._next}
         pairs = [place for place in self._next if place[0] == self._topics[PAIRS]]
         self._turns = Turns.of(pairs, beside=self._next.keys() - pairs)
         self._paused = set()
         self._tenure += 1
+        self._reporter.assignments += 1
         consumer.assign([TopicPartition(p.topic, p.partition, p.offset) for p in places])
         consumer.resume(partitions)  # a pause outlives its assignment inside the client
         self._at("assigned")
@@ -250,6 +269,19 @@ class ScoringSession:
         self._tenure += 1
         self._clocks, self._next, self._lines = {}, {}, {}
         self._turns, self._paused = Turns(), set()
+
+    def _lag(self) -> dict[str, int]:
+        """Return how many records of each topic are written but not scored, by what the consumer heard last.
+
+        The last record of a partition is followed by the marker of its transaction, which is no record.
+        """
+        lag = dict.fromkeys((PAIRS, UNPAIRED), 0)
+        for place, next_offset in self._next.items():
+            last, end = self._ends.get(place, (0, 0))
+            reached = max(next_offset, end) if next_offset >= last else next_offset
+            marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            lag[PAIRS if place[0] == self._topics[PAIRS] else UNPAIRED] += max(0, marks[1] - reached) if marks else 0
+        return lag
 
 
 def _ledger_key(entry: LedgerEntry) -> bytes:

@@ -58,6 +58,12 @@ GAUGES: tuple[tuple[str, str, tuple[str, ...], Callable[[Document], Iterator[Sam
     ),
 )
 GUARDS: tuple[tuple[str, str, tuple[str, ...], Callable[[Document], Iterator[Sample]]], ...] = (
+    (
+        "dualgate_stratum_coverage",
+        "Scored / eligible queries of a stratum in the phase.",
+        ("dimension", "stratum"),
+        samples.strata,
+    ),
     ("dualgate_error_budget", "Extra bad answers: allowed, used, left.", ("dimension", "what"), samples.budget),
     ("dualgate_error_budget_burn_rate", "1 uses the budget up at the planned end.", ("dimension", "window"), samples.burn),
     ("dualgate_monitor_cusum", "CUSUM of the live watch.", _DIMENSION, samples.each_guard("monitors", lambda m: m["cusum"])),

@@ -47,6 +47,14 @@ def budget(document: Document) -> Iterator[Sample]:
             yield (name, what), float(each[what])
 
 
+def strata(document: Document) -> Iterator[Sample]:
+    """Yield the coverage of each dimension in each stratum of the phase."""
+    for stratum, counts in (document["strata"] or {}).items():
+        for name, eligible in counts["eligible"].items():
+            if eligible:
+                yield (name, stratum), counts["scored"][name] / eligible
+
+
 def burn(document: Document) -> Iterator[Sample]:
     """Yield the burn rates of each error budget."""
     for name, each in (document["budgets"] or {}).items():

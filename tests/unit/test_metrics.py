@@ -13,9 +13,13 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as prometheus_text
 
 from dualgate.cli.operate.view import Told, View
+from dualgate.processors.pairing.metrics import Metrics as PairingMetrics
+from dualgate.processors.pairing.metrics import Reporter as PairingReporter
+from dualgate.processors.scoring.metrics import Metrics as ScoringMetrics
+from dualgate.processors.scoring.metrics import Reporter as ScoringReporter
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import BudgetEvidence, MonitorEvidence, RouterBehind, Routers
-from dualgate.sinks.metrics import NAMES, Endpoint, families
+from dualgate.schemas.records import BudgetEvidence, MonitorEvidence, RouterBehind, Routers, StratumEvidence
+from dualgate.sinks.metrics import NAMES, Endpoint, families, pairing, scoring
 from support.routing import MIGRATION, command
 from support.stories import decision, snapshot
 
@@ -31,13 +35,16 @@ BUDGETS = {
 }
 MONITORS = {"safety": MonitorEvidence(n=10, cusum=1.5, cusum_threshold=2.0, log_esr=0.5, esr_threshold=10.0)}
 
+STRATA = {"joins": StratumEvidence(eligible={"safety": 8, "latency": 0}, scored={"safety": 6, "latency": 0})}
+ALL = NAMES | pairing.NAMES | scoring.NAMES
+
 
 def documents() -> list[dict[str, Any]]:
     """Return what is known of a migration with everything that a metric speaks of, and of one that no gate has accepted."""
     view, counters = View(MIGRATION), {"routed.incumbent": 75, "routed.challenger": 25, "missing.safety": 3}
     records: list[Told] = [
         command(3, 0.25, lease_ms=30_000),
-        snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters, budgets=BUDGETS, monitors=MONITORS),
+        snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters, budgets=BUDGETS, monitors=MONITORS, strata=STRATA),
         decision(4_800, "SHADOW", "CANARY", 0.05, rule="accepted"),
     ]
     for record in records:
@@ -75,6 +82,7 @@ def test_a_scraper_reads_the_state_of_a_migration() -> None:
     assert (told["dualgate_error_budget", "safety", "left"], told["dualgate_error_budget", "safety", "used"]) == (3.0, 2.0)
     assert told["dualgate_error_budget_burn_rate", "safety", "phase"] == 0.5
     assert (told["dualgate_monitor_cusum", "safety"], told["dualgate_monitor_esr_threshold", "safety"]) == (1.5, 10.0)
+    assert {key: n for key, n in told.items() if "stratum" in key[0]} == {("dualgate_stratum_coverage", "safety", "joins"): 0.75}
     assert told["dualgate_dead_letters",] == 7
     assert told["dualgate_broker_up",] == 1
 
@@ -97,14 +105,23 @@ def test_every_name_is_known_and_documented() -> None:
     served = {sample.name for family in families(documents(), 7) for sample in family.samples}
     assert served == NAMES
     page = (DOCS / "metrics.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `(dualgate_\w+)", page, re.MULTILINE)) == NAMES
+    assert set(re.findall(r"^\| `(dualgate_\w+)", page, re.MULTILINE)) == ALL
+
+
+def test_every_name_of_a_worker_is_served() -> None:
+    """Each family has a sample where there is something to tell, and no name is served that is not declared."""
+    key, one = ("m", "a", "b"), {"m": 1}
+    paired = PairingReporter(PairingMetrics(events_by_migration=one, lag=one, held=("m",), expired_through_ms=one))
+    scored = ScoringReporter(ScoringMetrics({key: 1}, {key: 1}, {key: 1}, {"m": 1.0}, dropped=one, lag=one))
+    for found, names in ((pairing.families(paired), pairing.NAMES), (scoring.families(scored), scoring.NAMES)):
+        assert {sample.name for family in found for sample in family.samples} == names
 
 
 def test_alert_rules_ask_for_what_there_is() -> None:
     """A rule on a name that nobody serves never fires."""
     rules = yaml.safe_load((DOCS / "alerts.yml").read_text(encoding="utf-8"))["groups"][0]["rules"]
     for rule in rules:
-        assert set(re.findall(r"dualgate_\w+", rule["expr"])) <= NAMES, rule["alert"]
+        assert set(re.findall(r"dualgate_\w+", rule["expr"])) <= ALL, rule["alert"]
         assert rule["alert"] in (DOCS / "metrics.md").read_text(encoding="utf-8")
 
 

@@ -90,22 +90,20 @@ def remarks(config: MigrationConfig) -> list[str]:
 
 def _unguarded(config: MigrationConfig) -> list[str]:
     """Return what nothing will watch in the live phases, and the budgets that can count nothing."""
-    from dualgate.gate.budget import countable, share
+    from dualgate.gate.budget import uncounted_words
     from dualgate.gate.hypotheses import hypotheses
     from dualgate.gate.monitor_plans import unwatchable
 
     try:
-        specs = [s for s in hypotheses(config.spec, reruns=False) if s.name == s.dimension]
+        specs = hypotheses(config.spec, reruns=False)
     except ConfigError:
         return []
     said = []
-    for s in specs:
+    for s in (s for s in specs if s.name == s.dimension):
         why = unwatchable(s)
         if why is not None:
             said.append(f"{s.name}: {why}; where queries ask for none, no monitor watches it in the live phases")
-        if not countable(s) and share(config.spec, s.name) is not None:
-            said.append(f"error_budget.{s.name}: no paired difference counts its bad answers, so it is never used up")
-    return said
+    return said + uncounted_words(config.spec, specs)
 
 
 def _scorers(config: MigrationConfig) -> list[str]:

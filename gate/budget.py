@@ -82,11 +82,31 @@ def share(spec: MigrationSpec, name: str) -> float | None:
 
 def budgets(spec: MigrationSpec, specs: tuple[DimensionSpec, ...], phase: str, planned: Mapping[str, int]) -> dict[str, Budget]:
     """Return the budgets of a phase: those that the file gives, where a paired difference counts bad answers."""
+    idle = uncounted(spec, specs)
+    return {name: each for name, each in given(spec, phase, planned).items() if name not in idle}
+
+
+def given(spec: MigrationSpec, phase: str, planned: Mapping[str, int]) -> dict[str, Budget]:
+    """Return the budgets of a phase as the file gives them, whether anything can count towards them or not."""
     if not phases.is_live(phase):
         return {}
     n = planned.get(phase) or phases.observations(spec, phase)
-    given = {s.name: share(spec, s.name) for s in specs if s.name == s.dimension and countable(s)}
-    return {name: Budget(round(each * _PPM), n) for name, each in given.items() if each is not None}
+    shares = {name: share(spec, name) for name in spec.dimensions.on}
+    return {name: Budget(round(each * _PPM), n) for name, each in shares.items() if each is not None}
+
+
+def uncounted(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> dict[str, float]:
+    """Return the budgets of the file towards which nothing counts: a semantic level without re-runs has no paired difference."""
+    shares = {s.name: share(spec, s.name) for s in specs if s.name == s.dimension and not countable(s)}
+    return {name: each for name, each in shares.items() if each is not None}
+
+
+def uncounted_words(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> list[str]:
+    """Return what such budgets need, in words with their values."""
+    return [
+        f"error_budget.{name}={each:g} counts only where queries ask the incumbent twice; accepted where they do not: null"
+        for name, each in uncounted(spec, specs).items()
+    ]
 
 
 def countable(spec: DimensionSpec) -> bool:

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from dualgate.gate import phases, withdrawal
+from dualgate.gate import orders, phases, withdrawal
 from dualgate.gate.admission import admit
+from dualgate.gate.budget import uncounted_words
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record, refused
+from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.intake import transition
 from dualgate.gate.rules import first, now, rules, waiting_for
-from dualgate.gate.state import REMEMBERED_COMMANDS, REMEMBERED_TOPICS, MigrationState, parsed
+from dualgate.gate.state import REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial
 from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.limits import command_fault, cut
 from dualgate.schemas.records import Command, Migration, RoutingCommand
 from dualgate.schemas.topics import MIGRATIONS
 
@@ -19,17 +22,26 @@ def obey(
     state: MigrationState | None, order: Command, at: At, *, closed: bool = False
 ) -> tuple[MigrationState | None, list[Output]]:
     """Carry out a command, or say why not; closed: see `admit`."""
+    if fault := command_fault(order):
+        return _refuse(state, cut(order), at, fault)
     if state is None:
         if order.kind == "start":
             return _start(None, order, at, closed)
-        words = f"there is no migration {order.migration_id}; {order.kind} changes nothing"
-        return None, [refused(order.migration_id, order, words, at, {})]
-    if order.command_id in state.commands:
+        return _refuse(None, order, at, f"there is no migration {order.migration_id}; {order.kind} changes nothing")
+    if orders.repeated(state, order):
         return state, []
-    remembered = replace(state, commands=(*state.commands, order.command_id)[-REMEMBERED_COMMANDS:])
+    if fault := orders.fault(state, order):
+        return _refuse(state, order, at, fault)
+    remembered = orders.remembered(state, order)
     if order.kind == "start":
         return _start(remembered, order, at, closed)
     return _VERBS[order.kind](remembered, order, at)
+
+
+def _refuse(state: MigrationState | None, order: Command, at: At, words: str) -> tuple[MigrationState | None, list[Output]]:
+    if state is None:
+        return None, [refused(order.migration_id, order, words, at, {})]
+    return _say(state, order, at, "refused", words)
 
 
 def _say(state: MigrationState, order: Command, at: At, outcome: str, words: str) -> Decided:
@@ -50,9 +62,7 @@ def _start(state: MigrationState | None, order: Command, at: At, closed: bool) -
             return _say(state, order, at, "unchanged", f"this configuration is already {state.phase}")
         admit(order.config or "", closed=closed)
     except ConfigError as error:
-        if state is None:
-            return None, [refused(order.migration_id, order, str(error), at, {})]
-        return _say(state, order, at, "refused", str(error))
+        return _refuse(state, order, at, str(error))
     return _begin(state, order, order.config or "", at, closed=closed)
 
 
@@ -79,11 +89,14 @@ def _begin(state: MigrationState | None, order: Command, config: str, at: At, *,
         last_command=_nothing(migration, at),
         ledger_clock_ms=at.time_ms,
         last_evidence_ms=at.time_ms,
-        commands=(order.command_id,) if state is None else state.commands,
+        commands=(orders.ordered(order),) if state is None else state.commands,
+        forgotten_ms=-1 if state is None else state.forgotten_ms,
         routers={} if state is None else state.routers,
+        unlisted=None if state is None else state.unlisted,
         withdrawal=None if state is None else withdrawal.begun(state, 0.0, at.time_ms),
     )
     words = f"epoch {epoch} of {spec.incumbent} → {spec.challenger} begins, configuration {migration.config_hash}"
+    words += "".join(f"; {remark}" for remark in uncounted_words(spec, hypotheses(spec, reruns=False)))
     before = None if state is None else state.phase
     started, outputs = command(begun, 0.0, _applied(order, words), Place(at), before)
     return started, [Output(MIGRATIONS, spec.migration, migration), *outputs]

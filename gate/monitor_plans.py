@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from dualgate.gate import phases
+from dualgate.gate.budget import uncounted_words
 from dualgate.gate.hypotheses import sampling_of
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import DimensionSpec, DimensionState, SamplingPlan
@@ -82,8 +83,9 @@ def _unwatchable(spec: DimensionSpec) -> str:
 
 
 def unwatched_words(state: MigrationState) -> str:
-    """Return what has no monitor and why, to be said with the decision; nothing where all have one."""
-    return "".join(f"; no monitor will watch {name}: {why}" for name, why in unwatched(state).items())
+    """Return what has no monitor and why, and which budget counts nothing, to be said with the decision."""
+    said = [f"no monitor will watch {name}: {why}" for name, why in unwatched(state).items()]
+    return "".join(f"; {words}" for words in [*said, *uncounted_words(state.spec, state.specs)])
 
 
 def unwatched(state: MigrationState) -> dict[str, str]:

@@ -14,8 +14,8 @@ from dualgate.schemas.migration import MigrationConfig, MigrationSpec
 from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
-VERSION = 2
-REMEMBERED_COMMANDS, REMEMBERED_TOPICS = 32, 32
+VERSION = 3
+REMEMBERED_TOPICS = 32
 PHASE = "phase."
 """Begins the names of counters that start anew with each phase."""
 
@@ -58,6 +58,17 @@ class RouterSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """A command that was carried out: its id, what and whose it was, a digest of all it said, and when it was issued."""
+
+    command_id: str
+    kind: str
+    actor: str
+    digest: str
+    issued_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Withdrawal:
     """Users are being taken back: since when on the ledger clock, and the lease of the command before (None: for ever)."""
 
@@ -71,7 +82,8 @@ class MigrationState:
 
     phase_sequence is the command that began the phase, or let the challenger re-enter it;
     decided_at the unit at which a dimension's own condition first held;
-    verdicts what a decision has latched; withdrawal lasts until no router that counts has anybody on the challenger.
+    verdicts what a decision has latched; withdrawal lasts until no router that counts has anybody on the challenger;
+    unlisted stands for the routers beyond those that are listed; commands issued until forgotten_ms are no longer known.
     reentry says how the challenger comes back after a lapsed lease: "lapsed" until the next tick, then "back" from reentry_ms
     of the evidence clock on. strata are the names met so far, by_stratum the eligible and lost queries of the phase. planned are
     the observations expected in each live phase, spent the use of its error budgets, unwatched why a
@@ -106,8 +118,10 @@ class MigrationState:
     decided_at: Mapping[str, int] = field(default_factory=dict)
     verdicts: Mapping[str, DimensionStatus] = field(default_factory=dict)
     scorer_versions: Mapping[str, str] = field(default_factory=dict)
-    commands: tuple[str, ...] = ()
+    commands: tuple[Ordered, ...] = ()
+    forgotten_ms: int = -1
     routers: Mapping[str, RouterSeen] = field(default_factory=dict)
+    unlisted: RouterSeen | None = None
     withdrawal: Withdrawal | None = None
     monitors: Mapping[str, Monitored] = field(default_factory=dict)
     unwatched: Mapping[str, str] = field(default_factory=dict)
@@ -160,8 +174,9 @@ class MigrationState:
             "plan": asdict(self.plan),
             "last_command": to_plain(self.last_command),
             "sources": {name: asdict(source) for name, source in self.sources.items()},
-            "commands": list(self.commands),
+            "commands": [asdict(each) for each in self.commands],
             "routers": {name: asdict(seen) for name, seen in self.routers.items()},
+            "unlisted": None if self.unlisted is None else asdict(self.unlisted),
             "withdrawal": None if self.withdrawal is None else asdict(self.withdrawal),
             "monitors": {name: [spec.to_json(), held.to_json()] for name, (spec, held) in self.monitors.items()},
             "strata": list(self.strata),
@@ -191,8 +206,9 @@ class MigrationState:
                 "plan": Plan(**plain["plan"]),
                 "last_command": from_plain(RoutingCommand, plain["last_command"]),
                 "sources": {name: Source(**source) for name, source in plain["sources"].items()},
-                "commands": tuple(plain["commands"]),
+                "commands": tuple(Ordered(**each) for each in plain["commands"]),
                 "routers": {name: RouterSeen(**seen) for name, seen in plain["routers"].items()},
+                "unlisted": None if plain["unlisted"] is None else RouterSeen(**plain["unlisted"]),
                 "withdrawal": None if plain["withdrawal"] is None else Withdrawal(**plain["withdrawal"]),
                 "monitors": {
                     name: (MonitorSpec.from_json(spec), MonitorState.from_json(held))

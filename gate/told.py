@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from dualgate.gate import checks, vigil
-from dualgate.gate.budget import HUNDRED, LONG, SHORT, Budget, Spent, time_left_ms
+from dualgate.gate.budget import HUNDRED, LONG, SHORT, Budget, Spent, given, time_left_ms
 from dualgate.gate.monitor_plans import unwatched
 from dualgate.gate.state import MigrationState, Monitored
 from dualgate.gate.stats.fixed_point import MICRO, log_micro
@@ -12,8 +12,11 @@ from dualgate.schemas.records import BudgetEvidence, CheckEvidence, MonitorEvide
 
 
 def budgets(state: MigrationState) -> dict[str, BudgetEvidence] | None:
-    """Return each error budget of the phase: bad answers allowed, used and left, the pace, and when it is gone."""
-    found = vigil.budgets(state)
+    """Return each error budget of the phase: bad answers allowed, used and left, the pace, and when it is gone.
+
+    One towards which nothing counts is told too, over no observations.
+    """
+    found = given(state.spec, state.phase, state.planned)
     return {name: _budget(state, each, state.spent.get(name, Spent())) for name, each in found.items()} or None
 
 

@@ -2,24 +2,35 @@
 
 A router counts from its first acknowledgement until it has been silent for longer than its lease: then it serves the
 incumbent by itself. A withdrawal is done when each router that counts obeys it and has told of nobody on the challenger since.
+
+A bounded number of routers is listed by name. One stands for all others that may have users on the challenger: a withdrawal
+waits until none of these has been heard, other than obeying it, for longer than the lease.
 """
+
+from collections.abc import Mapping
 
 from dualgate.gate.state import MigrationState, RouterSeen, Withdrawal
 from dualgate.schemas.records import RouterBehind, Routers
 
 ACK_MS = 10_000
 """Routers acknowledge at least this often; silence of two such times is none yet, however short the lease."""
-MAX_NAMED = 20
+MAX_NAMED, MOST_ROUTERS = 20, 1_000
+OTHERS = f"others than the {MOST_ROUTERS:,} listed"
 
 
 def begun(state: MigrationState, share: float, time_ms: int) -> Withdrawal | None:
     """Return the withdrawal that a command of this share begins, or goes on with; None where users stay or none were there."""
     held = state.last_command
-    if share > 0 or not state.routers:
+    if share > 0 or not counting(state):
         return None
     if state.withdrawal is None and held.live_share > 0:
         return Withdrawal(time_ms, held.lease_ms)
     return state.withdrawal
+
+
+def counting(state: MigrationState) -> Mapping[str, RouterSeen]:
+    """Return the routers by name, and the one that stands for those that are not listed."""
+    return state.routers if state.unlisted is None else {OTHERS: state.unlisted, **state.routers}
 
 
 def silent(state: MigrationState, seen: RouterSeen) -> bool:
@@ -41,15 +52,15 @@ def follows(state: MigrationState, seen: RouterSeen) -> bool:
 
 def withdrawn(state: MigrationState) -> bool:
     """Tell whether each router follows or has fallen silent."""
-    return all(follows(state, seen) or silent(state, seen) for seen in state.routers.values())
+    return all(follows(state, seen) or silent(state, seen) for seen in counting(state).values())
 
 
 def told(state: MigrationState) -> Routers:
     """Return how many routers follow, and those that do not by name."""
-    behind = {name: seen for name, seen in state.routers.items() if not follows(state, seen)}
+    behind = {name: seen for name, seen in counting(state).items() if not follows(state, seen)}
     late = {name: seen for name, seen in behind.items() if not silent(state, seen)}
     return Routers(
-        following=len(state.routers) - len(behind),
+        following=len(counting(state)) - len(behind),
         silent=len(behind) - len(late),
         n_behind=len(late),
         behind=[
@@ -63,7 +74,7 @@ def told(state: MigrationState) -> Routers:
 def words(state: MigrationState) -> str:
     """Return in words how far the routers follow, with both numbers and the names of those that do not."""
     command, found = state.last_command, told(state)
-    n = len(state.routers)
+    n = len(counting(state))
     text = f"{found.following} of {n} routers follow command {command.epoch}/{command.sequence}"
     text += f", {found.silent} fell silent beyond the lease" if found.silent else ""
     if not found.behind:

@@ -94,7 +94,7 @@ def _in(phase: str) -> MigrationState:
 def _told(state: MigrationState | None, kind: CommandKind, offset: int) -> tuple[MigrationState, list[Output]]:
     config = MigrationConfig(_spec(), "/nowhere")
     text = config.to_json() if kind == "start" else None
-    order = Command(command_id=f"{kind}{offset}", migration_id=ID, kind=kind, actor="", config=text, issued_at_ms=0)
+    order = Command(command_id=f"{kind}{offset}", migration_id=ID, kind=kind, actor="lab", config=text, issued_at_ms=0)
     after, outputs = step(state, ID, LedgerEntry(command=order), At(0, offset, offset))
     assert after is not None
     return after, outputs

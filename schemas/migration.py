@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from dualgate.schemas.dimensions import Dimensions, Part
+from dualgate.schemas.dimensions import DIMENSIONS, Dimensions, Part
 from dualgate.schemas.duration import DurationMs
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.scorers import Scoring
@@ -181,6 +181,30 @@ class MigrationSpec(Part):
                 raise ValueError(f"shadow_sampling.{stratum}={probability} must be above 0 and at most 1")
         return self
 
+    @model_validator(mode="after")
+    def _budgets_that_count(self) -> "MigrationSpec":
+        """Refuse a budget that nothing could ever use up; one that the file does not give is none there."""
+        given = {
+            name: why for name in DIMENSIONS if getattr(self.error_budget, name) is not None and (why := self._uncounted(name))
+        }
+        for name in self.error_budget.model_fields_set & set(given):
+            raise ValueError(
+                f"error_budget.{name}={getattr(self.error_budget, name)} can never be used up: {given[name]}; accepted: null"
+            )
+        if given:
+            object.__setattr__(self, "error_budget", self.error_budget.model_copy(update=dict.fromkeys(given)))
+        return self
+
+    def _uncounted(self, name: str) -> str:
+        """Return why a dimension has no bad answers to count, nothing where it has."""
+        if name not in self.dimensions.on:
+            return f"dimensions.{name} is off"
+        if self.unit.by == "session":
+            return "unit.by=session observes means of sessions, not answers"
+        if name == "latency" and self.dimensions.latency and self.dimensions.latency.measure == "relative":
+            return "dimensions.latency.measure=relative compares how fast two answers are and calls none of them bad"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class MigrationConfig:
@@ -266,8 +290,14 @@ def _plainly(error: Exception) -> str:
 def _fault(origin: str, document: Document, error: Any) -> tuple[int, str]:
     """Return one fault as its line and ``file:line: key: what is wrong and what is accepted``."""
     path = tuple(part for part in error["loc"] if part == 0 or _in_document(document.value, error["loc"], part))
-    line, name = document.line(path), ".".join(map(str, path))
+    line, name = document.line(path or _told(error["msg"])), ".".join(map(str, path))
     return line, f"{origin}:{line}: {_complaint(path, name, error)}"
+
+
+def _told(message: str) -> tuple[str, ...]:
+    """Return the path of the key with which a complaint about the whole file begins; the empty one where it names none."""
+    key, given, _ = message.removeprefix("Value error, ").partition("=")
+    return tuple(key.split(".")) if given and " " not in key else ()
 
 
 def _complaint(path: tuple[Any, ...], name: str, error: Any) -> str:

@@ -22,7 +22,11 @@ def guard_lines(shot: EvidenceSnapshot) -> list[str]:
 def budget_words(each: BudgetEvidence) -> str:
     """Return a budget: bad answers allowed, used and left, how fast it goes, and when it is gone."""
     told = f"{each.used:.2f} of {each.allowed:.2f} extra bad answers used, {each.left:.2f} left"
-    told += f" ({each.n:,} of {each.planned:,} observations)"
+    told += (
+        f" ({each.n:,} of {each.planned:,} observations)"
+        if each.n
+        else f" (nothing counted yet of {each.planned:,} observations)"
+    )
     if each.burn_long is not None and each.burn_short is not None:
         told += f"; burn rate {each.burn_long:.1f}, lately {each.burn_short:.1f}"
     if each.burning:

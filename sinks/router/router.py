@@ -10,6 +10,8 @@ from typing import Self
 from uuid import uuid4
 
 from dualgate.schemas.codec import Codec
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.limits import router_id_fault
 from dualgate.schemas.records import Arm, RoutingCommand
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import Settings, load_settings
@@ -28,7 +30,8 @@ class Router:
     ``with Router("sql-agent-v7") as router: arm = router.route(user_id)``. `route` and `shadow` may be called from any
     thread, take about a microsecond and never raise or block: without a broker, a command or a valid lease they answer
     incumbent and not mirrored. Call `shadow` once for each query, with the key that was routed: it also counts the
-    query for the acknowledgements by which the gate sees what was really routed.
+    query for the acknowledgements by which the gate sees what was really routed. ConfigError for a `router_id` that the
+    gate would refuse.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class Router:
         on_change: Callable[[RouterState], None] | None = None,
     ) -> None:
         self.router_id = router_id or f"{socket.gethostname()}-{uuid4().hex[:8]}"
+        if fault := router_id_fault(self.router_id):
+            raise ConfigError(f"{fault}; the gate would hear nothing of it")
         self._table = RoutingTable(migration_id)
         self.book = AckBook(migration_id, self.router_id)
         self._settings, self._on_change = settings, on_change

@@ -171,7 +171,7 @@ class Ledger:
             reason="because",
             config=chosen.to_json() if kind == "start" else None,
             config_hash=chosen.config_hash,
-            issued_at_ms=0,
+            issued_at_ms=self.time_ms,
         )
         self.append(LedgerEntry(command=order))
         return next(d for d in reversed(self.decisions) if d.command_id == order.command_id)

@@ -9,6 +9,7 @@ import yaml
 
 from dualgate.cli.lint import editor_schema
 from dualgate.cli.main import main
+from dualgate.schemas.migration import MigrationConfig, load_migration
 
 GOOD = "migration: m\nincumbent: a:1\nchallenger: a:2\n"
 
@@ -37,12 +38,47 @@ def test_what_the_gate_would_refuse_is_remarked(tmp_path: Path, capsys: pytest.C
     assert "the gate refuses to start this: unit.by=session" in capsys.readouterr().out
 
 
-def test_what_is_not_applied_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key that has no effect yet is not passed over in silence."""
+def test_a_budget_that_may_count_nothing_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A key that has no effect unless queries ask for it is told with its value and what is accepted."""
     file = tmp_path / "m.yaml"
     file.write_text(GOOD + "error_budget: {semantic: 0.02}\n", encoding="utf-8")
     assert _lint(str(file)) == 0
-    assert "error_budget.semantic: no paired difference counts its bad answers" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert (
+        "error_budget.semantic=0.02 counts only where queries ask the incumbent twice; accepted where they do not: null" in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dimensions: {safety: off}\nerror_budget:\n  safety: 0.02\n", "dimensions.safety is off"),
+        ("dimensions: {correctness: off}\nerror_budget:\n  correctness: 0.01\n", "dimensions.correctness is off"),
+        ("dimensions: {latency: {measure: relative}}\nerror_budget:\n  latency: 0.03\n", "measure=relative"),
+        ("unit: {by: session}\nerror_budget:\n  correctness: 0.03\n", "unit.by=session"),
+    ],
+)
+def test_a_budget_that_can_never_count_is_a_fault(
+    text: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would look like a guard and be none; the fault names line, key, value and what is accepted."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + text, encoding="utf-8")
+    assert _lint(str(file)) == 2
+    told = " ".join(capsys.readouterr().out.split())
+    assert "m.yaml:6: migration file: error_budget." in told
+    assert "can never be used up" in told
+    assert words in told
+    assert told.endswith("accepted: null")
+
+
+def test_a_budget_that_the_file_does_not_give_is_none_where_a_dimension_is_off(tmp_path: Path) -> None:
+    """The default budget of correctness is no fault of a file that has it off."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + "dimensions: {correctness: off}\n", encoding="utf-8")
+    config = load_migration(file)
+    assert config.spec.error_budget.correctness is None
+    assert MigrationConfig.from_json(config.to_json()).config_hash == config.config_hash
 
 
 def test_a_fault_is_told_and_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What holds a step beside the evidence, and rolls nothing back: budgets, strata, checks; and what CALIBRATING refuses."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +16,9 @@ from dualgate.gate.state import MigrationState
 from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.laws import ternary
 from dualgate.gate.stats.run_length import alarm_probability, step_law
-from dualgate.schemas.records import Lane, LedgerEntry
-from support.gate import GOOD, Ledger, Pairs, config, constant, drawn, with_phases
+from dualgate.schemas.records import Command, Lane, LedgerEntry
+from dualgate.sinks.report.guards import guard_lines
+from support.gate import GOOD, ID, Ledger, Pairs, config, constant, drawn, with_phases
 
 LONG = with_phases(shadow={"min_pairs": 400}, canary={"observations": 400})
 WORSE = constant(1, correctness=(1.0, 0.0, "scored"), semantic=(None, None, "not_eligible"))
@@ -252,6 +254,33 @@ def test_what_has_no_monitor_is_said_in_the_decision_and_in_the_status() -> None
     assert told is not None
     assert told["semantic"].unwatched is not None
     assert told["correctness"].unwatched is None
+
+
+def test_a_budget_that_counts_nothing_is_said_at_the_start_and_in_each_live_phase() -> None:
+    """Without re-runs a semantic level has no bad answers: the records and the status say so, no operator trusts it unawares."""
+    words = "error_budget.semantic=0.02 counts only where queries ask the incumbent twice; accepted where they do not: null"
+    alone = constant(20, correctness=(0.0, 1.0, "scored"), semantic=(None, 0.9, "scored"))
+    ledger = Ledger(config(error_budget={"semantic": 0.02})).start()
+    assert words in ledger.decisions[0].reason
+    ledger.walk("CANARY", pairs=[alone] * 40)
+    assert words in next(d for d in ledger.decisions if d.rule == "accepted").reason
+    ledger.pairs(alone)
+    (line,) = [line for line in guard_lines(ledger.snapshots[-1]) if line.startswith("error budget of semantic")]
+    assert "nothing counted yet of 60 observations" in line
+
+
+def test_a_budget_of_a_dimension_that_is_off_is_refused_at_the_start() -> None:
+    """Whoever wrote the configuration, with or without lint: the record names key, value and what is accepted."""
+    ledger = Ledger(config())
+    plain = json.loads(ledger.configuration.to_json())
+    plain["spec"]["dimensions"]["safety"], plain["spec"]["error_budget"]["safety"] = "off", 0.02
+    order = Command(
+        command_id="c", migration_id=ID, kind="start", actor="ann", config=json.dumps(plain), config_hash="", issued_at_ms=1
+    )
+    ledger.append(LedgerEntry(command=order))
+    told = ledger.decisions[-1]
+    assert (told.outcome, ledger.state) == ("refused", None)
+    assert "error_budget.safety=0.02 can never be used up: dimensions.safety is off; accepted: null" in told.reason
 
 
 def test_a_monitor_that_cannot_be_planned_says_why() -> None:

@@ -1,7 +1,11 @@
 """Routers by their acknowledgements: who follows, and when a rollback is done."""
 
+import pytest
+
+from dualgate.gate import routers
 from dualgate.gate.state import MigrationState
-from dualgate.gate.withdrawal import MAX_NAMED
+from dualgate.gate.withdrawal import MAX_NAMED, MOST_ROUTERS, words
+from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, EvidenceSnapshot, LedgerEntry, RoutingAck
 from support.ledgers import BETTER, EASY, GOOD, HEAD, SHORT, WORSE, Ledger, config
 
@@ -34,6 +38,10 @@ def told(ledger: Ledger) -> EvidenceSnapshot:
 def state(ledger: Ledger) -> MigrationState:
     assert ledger.state is not None
     return ledger.state
+
+
+def waiting(ledger: Ledger) -> str:
+    return words(state(ledger))
 
 
 def done(ledger: Ledger) -> list[str]:
@@ -159,3 +167,93 @@ def test_the_state_survives_its_json() -> None:
     ledger.command("rollback")
     assert MigrationState.from_json(state(ledger).to_json()) == state(ledger)
     assert config().spec.lease_ms == 60_000
+
+
+def obeying(name: str, order: tuple[int, int]) -> LedgerEntry:
+    """Return an acknowledgement of a command by its order."""
+    told = RoutingAck(migration_id="m", router_id=name, epoch=order[0], sequence=order[1], counts=[], sent_at_ms=0)
+    return LedgerEntry(ack=told)
+
+
+PLACES = 12
+
+
+@pytest.fixture
+def short_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list with few places, so that a crowd is soon there."""
+    assert MOST_ROUTERS == 1_000
+    monkeypatch.setattr(routers, "MOST_ROUTERS", PLACES)
+
+
+def crowd(ledger: Ledger, order: tuple[int, int], n: int = PLACES + 1) -> None:
+    """Append acknowledgements of as many routers, all at one time."""
+    assert ledger.state is not None
+    ledger.time_ms -= n * 1000
+    for i in range(n):
+        ledger.append(obeying(f"x{i}", order))
+
+
+def now(ledger: Ledger) -> tuple[int, int]:
+    return state(ledger).last_command.epoch, state(ledger).last_command.sequence
+
+
+@pytest.mark.usefixtures("short_list")
+def test_no_crowd_pushes_out_a_router_that_is_behind() -> None:
+    """However many routers follow, the one that does not stays named, and the withdrawal waits for it."""
+    ledger = canary("stuck")
+    old = now(ledger)
+    ledger.command("rollback")
+    ledger.append(obeying("stuck", old))
+    crowd(ledger, now(ledger))
+    assert len(state(ledger).routers) == PLACES
+    assert "stuck (obeys 1/" in waiting(ledger)
+    ledger.append(obeying("stuck", now(ledger)))
+    assert len(done(ledger)) == 1
+
+
+@pytest.mark.usefixtures("short_list")
+def test_a_list_that_is_full_of_routers_behind_says_so_and_goes_on_waiting() -> None:
+    """Those that find no place in it have a line of their own, and the withdrawal ends when they too obey or are silent."""
+    ledger = canary()
+    old = now(ledger)
+    crowd(ledger, old, PLACES)
+    ledger.command("rollback")
+    crowd(ledger, old, PLACES)
+    ledger.append(obeying("stuck", old))
+    assert len(state(ledger).routers) == PLACES
+    assert waiting(ledger).count("others than the 1,000 listed (obeys 1/") == 1
+    crowd(ledger, now(ledger), PLACES)
+    assert done(ledger) == []
+    ledger.tick(50_000)
+    ledger.append(obeying("stuck", old))
+    ledger.tick(50_000)
+    assert done(ledger) == []
+    ledger.tick(61_000)
+    assert len(done(ledger)) == 1
+    assert MigrationState.from_json(state(ledger).to_json()) == state(ledger)
+
+
+@pytest.mark.usefixtures("short_list")
+def test_a_router_that_followed_when_the_list_was_full_is_waited_for() -> None:
+    """It has users to let go of although it is not named: one lease of silence at least."""
+    ledger = canary()
+    live = now(ledger)
+    crowd(ledger, live, PLACES)
+    n = len(ledger.outputs)
+    for _ in range(3):
+        ledger.append(obeying("unlisted", live))
+    assert len(ledger.outputs) == n
+    ledger.command("rollback")
+    crowd(ledger, now(ledger), PLACES)
+    assert "others than the 1,000 listed" in waiting(ledger)
+    assert done(ledger) == []
+    ledger.tick(61_000)
+    assert len(done(ledger)) == 1
+
+
+@pytest.mark.parametrize("name", ["", " ", "r" * 101, "\x1b[2J"])
+def test_a_router_without_a_name_that_can_be_shown_is_refused(name: str) -> None:
+    """What the gate remembers must fit a record, and what it shows must not move the cursor."""
+    ledger = canary()
+    with pytest.raises(RecordError, match=r"router_id=.*, accepted: 1 to 100 bytes"):
+        ledger.append(obeying(name, now(ledger)))

@@ -5,6 +5,7 @@ import pytest
 from dualgate.gate import table
 from dualgate.gate.fold import At
 from dualgate.gate.process import faults
+from dualgate.gate.state import VERSION
 from dualgate.gate.table import OWN, Applied, Book, Entry, Row, apply
 from dualgate.schemas.errors import StateError
 from dualgate.schemas.records import Claim, LedgerEntry, Tick
@@ -113,7 +114,7 @@ def test_a_record_that_the_broker_would_refuse_is_an_error() -> None:
 
 def test_a_state_of_another_version_is_an_error() -> None:
     """It names the migration and both versions."""
-    with pytest.raises(StateError, match=r"migration m: .*version 99.*version 2"):
+    with pytest.raises(StateError, match=rf"migration m: .*version 99.*version {VERSION}"):
         Book({b"m@a": Row(0, -1, {"version": 99}).encode()}, "me").state("m")
 
 

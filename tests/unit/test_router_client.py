@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import RoutingAck
 from dualgate.schemas.settings import load_settings
 from dualgate.sinks.router import Router
@@ -67,3 +68,9 @@ def test_threads_route_and_count_while_commands_change() -> None:
     acks += router.book.taken(command(59, 0.5), 0)
     assert set(arms) == {"incumbent", "challenger"}
     assert sum(cell.count for ack in acks for cell in ack.counts) == n_threads * n
+
+
+def test_a_name_that_the_gate_would_refuse_is_an_error_at_once() -> None:
+    """It is told where the router is made, not by acknowledgements that become dead letters."""
+    with pytest.raises(ConfigError, match=r"router_id=.*accepted: 1 to 100 bytes"):
+        Router(MIGRATION, router_id="r" * 101)

@@ -1,0 +1,41 @@
+"""What may stand in a command or an acknowledgement: the gate remembers parts of them, and these must fit a record."""
+
+from dataclasses import replace
+
+from dualgate.schemas.records import Command
+
+ROUTER_ID_BYTES = 100
+COMMAND_BYTES = {"command_id": 100, "actor": 200, "reason": 4_000, "config": 100_000}
+"""Most bytes of each text of a command, in UTF-8."""
+
+
+def router_id_fault(name: str) -> str:
+    """Return what is wrong with a router's id, nothing where it can be one."""
+    if name.strip() and name.isprintable() and _size(name) <= ROUTER_ID_BYTES:
+        return ""
+    return f"router_id={_short(name)}, accepted: 1 to {ROUTER_ID_BYTES} bytes that can be printed"
+
+
+def command_fault(order: Command) -> str:
+    """Return what is wrong with the texts of a command, nothing where they can be remembered and recorded."""
+    for name, most in COMMAND_BYTES.items():
+        text = getattr(order, name)
+        if name in ("command_id", "actor") and not (text.strip() and text.isprintable()):
+            return f"{name}={_short(text)}, accepted: 1 to {most} bytes that can be printed"
+        if text is not None and _size(text) > most:
+            return f"{name} has {_size(text):,} bytes, accepted: at most {most:,}"
+    return ""
+
+
+def cut(order: Command) -> Command:
+    """Return a command whose texts are no longer than they may be, for the record of its refusal."""
+    shorter = {name: getattr(order, name)[: most // 4] for name, most in COMMAND_BYTES.items() if name != "config"}
+    return replace(order, **shorter, config=None)
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="replace"))
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}… ({len(text):,} characters)"

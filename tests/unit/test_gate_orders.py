@@ -1,0 +1,116 @@
+"""Commands by their ids: carried out once, never passed over in silence, and bounded in what the gate remembers of them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dualgate.gate.orders import REMEMBERED
+from dualgate.gate.state import MigrationState
+from dualgate.schemas.records import Command, DecisionRecord, LedgerEntry
+from support.ledgers import Ledger
+
+
+def order(kind: str, command_id: str = "c1", issued_at_ms: int = 1, **changes: str) -> Command:
+    """Return a command of ann's."""
+    given = {"actor": "ann", "reason": "because", **changes}
+    return Command(command_id=command_id, migration_id="m", kind=kind, issued_at_ms=issued_at_ms, **given)  # type: ignore[arg-type]
+
+
+def give(ledger: Ledger, command: Command) -> list[DecisionRecord]:
+    """Append a command and return the records of what it did, its transitions included."""
+    return [o.record.decision for o in ledger.append(LedgerEntry(command=command)) if o.topic == "evidence" and o.record.decision]
+
+
+def filled(n: int) -> Ledger:
+    """Return a running migration that has been given as many commands more than its start."""
+    ledger = Ledger.started()
+    for i in range(n):
+        give(ledger, order("pause" if i % 2 == 0 else "resume", f"p{i}", 10_000 + i))
+    return ledger
+
+
+def test_an_id_that_is_used_again_for_another_verb_is_refused_and_names_both() -> None:
+    """Nothing is dropped in silence: the record says what the id was first given for, and nothing changes."""
+    ledger = Ledger.started()
+    give(ledger, order("pause"))
+    (told,) = give(ledger, order("abort", actor="bob"))
+    assert told.outcome == "refused"
+    assert "'c1' was given to pause by ann and is given again to another command, abort by bob" in told.reason
+    assert ledger.phase == "CALIBRATING"
+
+
+def test_an_id_that_is_used_again_for_another_start_is_refused() -> None:
+    """The same verb with another configuration is another command."""
+    ledger = Ledger()
+    first = ledger.config.to_json()
+    give(ledger, replace(order("start"), config=first))
+    (told,) = give(ledger, replace(order("start"), config=first.replace('"a:2"', '"a:3"')))
+    assert (told.outcome, "an id of its own" in told.reason) == ("refused", True)
+
+
+@pytest.mark.parametrize("name", ["actor", "command_id"])
+@pytest.mark.parametrize("text", ["", "  ", "\x1b[2J", "x" * 1_000])
+@pytest.mark.parametrize("started", [False, True])
+def test_a_command_without_a_name_is_refused(name: str, text: str, started: bool) -> None:
+    """Who did what stands on the record: an order by nobody, or with a name that cannot be shown, changes nothing."""
+    ledger = Ledger.started() if started else Ledger()
+    texts: dict[str, Any] = {name: text}
+    command = replace(order("abort" if started else "start"), config=None if started else ledger.config.to_json(), **texts)
+    (told,) = give(ledger, command)
+    assert told.outcome == "refused"
+    assert told.reason.startswith(name)
+    assert "accepted: " in told.reason
+    assert len(str(getattr(told, name))) <= 100
+    assert ledger.state is None or ledger.phase == "CALIBRATING"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("reason", "pause"), ("config", "start")])
+def test_a_text_that_is_too_long_to_remember_is_refused(name: str, kind: str) -> None:
+    """The gate keeps both in its state, whose record a broker would refuse; then it could never go on."""
+    ledger = Ledger.started()
+    texts: dict[str, Any] = {name: "x" * 1_000_000}
+    (told,) = give(ledger, replace(order(kind), **texts))
+    assert (told.outcome, told.reason) == ("refused", f"{name} has 1,000,000 bytes, accepted: at most {told.reason.split()[-1]}")
+
+
+@pytest.mark.parametrize("kind", ["retry", "approve", "resume", "start"])
+def test_a_command_that_may_be_an_old_one_again_is_refused(kind: str) -> None:
+    """Ids are remembered for a bounded number of commands; what was issued before all of them is never carried out twice."""
+    ledger = filled(REMEMBERED + 3)
+    (told,) = give(ledger, replace(order(kind, "old", 10_000), config=ledger.config.to_json().replace('"a:2"', '"a:3"')))
+    assert told.outcome == "refused"
+    assert "may be a repetition" in told.reason
+    assert ledger.identity[0] == 1
+
+
+def test_an_old_abort_is_carried_out() -> None:
+    """Abort always wins: a clock that is late must not keep anybody from taking users back."""
+    ledger = filled(REMEMBERED + 3)
+    give(ledger, order("abort", "old", 0))
+    assert ledger.phase == "ABORTED"
+
+
+def test_a_command_delivered_again_after_many_others_is_not_carried_out() -> None:
+    """However many commands came between, a second delivery has no second effect."""
+    ledger = Ledger.started()
+    give(ledger, order("abort", "a", 5_000))
+    again = order("retry", "r", 6_000)
+    give(ledger, again)
+    for i in range(REMEMBERED + 5):
+        give(ledger, order("pause" if i % 2 == 0 else "resume", f"p{i}", 10_000 + i))
+    give(ledger, order("abort", "b", 20_000))
+    (told,) = give(ledger, again)
+    assert (told.outcome, ledger.phase, ledger.identity[0]) == ("refused", "ABORTED", 2)
+
+
+def test_what_is_remembered_is_bounded_and_survives_its_json() -> None:
+    """One more command, one less remembered: the one that was issued first, also where clocks are ahead."""
+    ledger = filled(REMEMBERED)
+    for i in range(REMEMBERED):
+        give(ledger, order("pause" if i % 2 == 0 else "resume", f"future{i}", 10**13 + i))
+    (told,) = give(ledger, order("pause", "now", 50_000))
+    assert told.outcome in ("applied", "unchanged")
+    assert ledger.state is not None
+    assert len(ledger.state.commands) == REMEMBERED
+    assert MigrationState.from_json(ledger.state.to_json()) == ledger.state

@@ -56,6 +56,12 @@ def show(console: Console, what: str, document: dict[str, Any]) -> None:
     console.print(f"{what}: {n:,} decisions compared with those recomputed from {entries:,} ledger entries", markup=False)
     for words in document["incomplete"]:
         console.print(f"incomplete: {words}", markup=False)
+    if unread := document["unreadable"]:
+        console.print(
+            f"{len(unread):,} records among the decisions cannot be read, the first {unread[0]}; "
+            "a decision that is missing for it is a difference",
+            markup=False,
+        )
     if found:
         console.print(f"first difference: {found['decision_id']} (number {found['index']}), {found['field']}", markup=False)
         console.print(f"  recorded    {found['recorded']}", markup=False)

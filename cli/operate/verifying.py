@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from dualgate.cli.operate.reading import Found, Reader
-from dualgate.lab.verify import Line, Recorded, verify
+from dualgate.lab.verify import Line, Recorded, unread, verify
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError, RecordError
 from dualgate.schemas.records import EvidenceRecord, LedgerEntry, RoutingCommand
@@ -44,19 +44,19 @@ def _behind(document: dict[str, Any]) -> bool:
 def compared(migration_id: str, lines: list[Line], found: Iterable[Found], codec: Codec) -> dict[str, Any]:
     """Compare what was found with the fold of the ledger's lines; what was decided after its last line is left out."""
     ends = {line.partition: line.offset for line in lines}
-    recorded, faults = Recorded(), []
+    recorded, unreadable = Recorded(), []
     for each in found:
-        if each.key != migration_id:
-            continue
+        if each.value is None:
+            continue  # a tombstone of a compacted topic
         try:
             record = _record(each, codec)
         except RecordError as error:
-            faults.append(f"{each.topic}/{each.partition} offset {each.offset} cannot be read: {error}")
+            unreadable.append(unread(each.topic, each.partition, each.offset, error))
             continue
         placed = record.decision if isinstance(record, EvidenceRecord) else record
         if placed is not None and placed.ledger_offset <= ends.get(placed.ledger_partition, -1):
             recorded.take(record)
-    return verify(lines, recorded, faults=faults, only=migration_id)
+    return verify(lines, recorded, unreadable=unreadable, only=migration_id)
 
 
 def _record(found: Found, codec: Codec) -> EvidenceRecord | RoutingCommand:

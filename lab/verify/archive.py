@@ -20,14 +20,19 @@ def verify_archive(folder: Path) -> dict[str, Any]:
     """
     manifest = Manifest.read(folder)
     faults = [] if manifest.closed else ["the archive is not closed: its archiver was killed, or still runs"]
-    lines, recorded = list(_lines(folder)), Recorded()
+    lines, recorded, unreadable = list(_lines(folder)), Recorded(), []
     for topic in (EVIDENCE, DECISIONS):
         for line in read_topic(folder, topic):
             if line.topic == DEAD_LETTERS:
-                faults.append(f"{line.where}: a record of {topic} cannot be read: {line.value.get('reason')}")
+                unreadable.append(unread(topic, line.partition, line.offset, line.value.get("reason")))
             else:
                 recorded.take(line.record())
-    return verify(lines, recorded, known=_dead(folder), faults=faults)
+    return verify(lines, recorded, known=_dead(folder), faults=faults, unreadable=unreadable)
+
+
+def unread(topic: str, partition: int | None, offset: int | None, why: object) -> str:
+    """Return in words which record cannot be read, and why."""
+    return f"{topic}/{partition} offset {offset}: {why}"
 
 
 def recomputed(folder: Path) -> Iterator[DecisionRecord]:

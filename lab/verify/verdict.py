@@ -1,6 +1,6 @@
 """The comparison as a whole: decisions that were recorded, decisions that come out of the ledger, and what is missing."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,12 +45,14 @@ def verify(
     *,
     known: Collection[Place] = (),
     faults: Iterable[str] = (),
+    unreadable: Sequence[str] = (),
     only: str | None = None,
 ) -> dict[str, Any]:
-    """Compare; `only` is a migration, `faults` is what the caller found missing.
+    """Compare; `only` is a migration, `faults` is what the caller found missing, `unreadable` what stands among the decisions.
 
     The keys: decisions (how many were compared), equal, first_difference (None, or decision_id, index, field, recorded,
-    recomputed), incomplete (why nothing can be promised, in words), entries, migrations. Incomplete is never equal.
+    recomputed), incomplete (why nothing can be promised, in words), unreadable, entries, migrations. Incomplete is never equal.
+    What cannot be read makes nothing incomplete: a decision that it stands in the place of is a difference by itself.
     """
     reading = Reading(known)
     made = refold(lines, reading)
@@ -64,6 +66,7 @@ def verify(
         "equal": difference is None and not missing,
         "first_difference": difference,
         "incomplete": missing,
+        "unreadable": list(unreadable),
         "entries": reading.n_entries,
         "migrations": sorted(reading.migrations),
     }

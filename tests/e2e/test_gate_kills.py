@@ -44,8 +44,12 @@ def _ledger(n_blocks: int) -> Ledger:
 
 
 def _hold_to_the_fold(world: World) -> None:
-    """Every output of the fold was published, none else, in its order, and repetitions are the same in every field."""
+    """Every output of the fold was published, none else, in its order, repeated the same in every field; `verify` says so too."""
     expected = world.expected()
+    decisions = {o.record.decision.decision_id for o in expected if o.topic == EVIDENCE and o.record.decision}
+    words = world.verify()
+    assert words.startswith("EQUAL\n")
+    assert f"m: {len(decisions)} decisions compared" in words
     assert without_repeats(world.published(EVIDENCE)) == [o.record for o in expected if o.topic == EVIDENCE]
     for compacted in (DECISIONS, MIGRATIONS):
         told, records = without_repeats(world.published(compacted)), [o.record for o in expected if o.topic == compacted]

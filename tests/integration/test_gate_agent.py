@@ -113,6 +113,7 @@ def test_a_table_that_lost_records_ends_it_and_a_whole_fold_repairs_it(
         assert at.stop(gate) == 0
         expected = [o.record for o in at.expected() if o.topic == EVIDENCE]
         assert without_repeats(at.published(EVIDENCE)) == expected
+        assert at.verify().startswith("EQUAL\n")
 
 
 def test_a_ledger_that_was_made_anew_ends_it(kafka: str, prefix: str, make_topics: MakeTopics, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Notifications on a real broker: each decision once, in its order, over restarts and whatever the endpoint does."""
 
+import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from dualgate.schemas.records import EvidenceRecord
 from dualgate.schemas.settings import Settings, load_settings
 from dualgate.schemas.topics import EVIDENCE
 from dualgate.sinks.notify import Notifier, Target
+from support.gate_process import CLI
 from support.hooks import HANG, Hook, hook
 from support.pairing_kafka import await_true
 from support.routing import MIGRATION
@@ -105,3 +108,35 @@ def test_a_target_that_hangs_holds_up_no_other(settings: Settings) -> None:
             publish(settings, decided(1), decided(2))
             assert told(well, 2) == ids(1, 2)
             assert stuck.delivered == []
+
+
+@contextmanager
+def notify_process(settings: Settings, at: Target) -> Iterator["subprocess.Popen[bytes]"]:
+    """`dualgate notify run` from a committed position on, as a process that does not outlive the block."""
+    where = ["--webhook", at.url, "--bootstrap-servers", settings.bootstrap_servers, "--prefix", settings.topic_prefix]
+    process = subprocess.Popen([*CLI, "notify", "run", *where], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        await_true(lambda: position(settings, at) >= 0, "the notifier's first position")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_kill_between_sending_and_committing_repeats_that_message_and_loses_none(settings: Settings) -> None:
+    """kill -9 while the receiver has a message whose answer is not there: told again with the same id and body, once."""
+    with hook(200, HANG) as at:
+        target = Target("webhook", at.url)
+        with notify_process(settings, target) as first:
+            publish(settings, decided(1), decided(2))
+            await_true(lambda: len(at.got) == 2, "the second message")
+            first.send_signal(signal.SIGKILL)
+            first.wait()
+        assert position(settings, target) == 1
+        publish(settings, decided(3))
+        with notify_process(settings, target) as second:
+            assert told(at, 3) == ids(1, 2, 3)
+            second.terminate()
+            assert second.wait(30) == 0
+        assert [key for key, _, _ in at.got] == ids(1, 2, 2, 3)
+        assert at.got[1][2] == at.got[2][2]

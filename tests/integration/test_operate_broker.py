@@ -14,9 +14,11 @@ from dualgate.cli.metrics import Watched
 from dualgate.cli.operate.watching import Follower
 from dualgate.gate.fold import At, migration_of, step
 from dualgate.gate.state import MigrationState
+from dualgate.lab.verify import verify_archive
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import LedgerEntry
 from dualgate.schemas.settings import Settings, load_settings
+from dualgate.sinks.archive.sink import DECIDED, Archiver
 from support.ledgers import BETTER, EASY, GOOD, HEAD, SHORT, WORSE, quality
 
 pytestmark = pytest.mark.kafka
@@ -112,12 +114,12 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
     return Say(capsys)
 
 
-def publish(settings: Settings, *entries: LedgerEntry | bytes, key: str = "m") -> None:
-    """Append to the ledger."""
+def publish(settings: Settings, *entries: LedgerEntry | bytes, key: str = "m", topic: str = "ledger") -> None:
+    """Append to a topic, the ledger unless told otherwise."""
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers, "partitioner": "murmur2_random"})
     for entry in entries:
         value = entry if isinstance(entry, bytes) else Codec().encode(entry)
-        producer.produce(settings.topic_prefix + "ledger", value, key)
+        producer.produce(settings.topic_prefix + topic, value, key)
     assert producer.flush(30) == 0
 
 
@@ -157,18 +159,34 @@ def test_a_migration_is_operated_from_start_to_abort(settings: Settings, gate: F
 def test_verify_on_the_broker_finds_what_the_ledger_does_not_give(
     settings: Settings, gate: FoldingGate, file: Path, say: Say
 ) -> None:
-    """A record that somebody else put into evidence, and a foreign migration, are told from one another."""
+    """A record that somebody else put into evidence, under whatever key, and a foreign migration, are told from one another."""
     say("start", str(file))
     _, told = say("explain", "m")
     forged = {name: value for name, value in told.items() if name not in ("proof", "dimensions")}
     forged |= {"decision_id": "m/1/9", "dimensions": {}}
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
-    producer.produce(settings.topic_prefix + "evidence", json.dumps({"decision": forged}), "m")
+    producer.produce(settings.topic_prefix + "evidence", json.dumps({"decision": forged}), "x")
     assert producer.flush(30) == 0
     code, verified = say("verify", "m")
     assert (code, verified["equal"], verified["first_difference"]["decision_id"]) == (1, False, "m/1/9")
     assert say("verify", "other")[0] == 2
     assert "knows no migration other" in say.err
+
+
+def test_verify_says_the_same_of_a_migration_and_of_its_archive(
+    settings: Settings, gate: FoldingGate, file: Path, say: Say, tmp_path: Path
+) -> None:
+    """Bytes that somebody wrote among the decisions are named by both and make neither fail."""
+    say("start", str(file))
+    publish(settings, b"junk", key="m", topic="evidence")
+    publish(settings, b"junk", key="x", topic="evidence")
+    code, live = say("verify", "m")
+    Archiver(tmp_path / "archive", settings, DECIDED).run(lambda: True)
+    archived = verify_archive(tmp_path / "archive")
+    assert (code, live["equal"], archived["equal"]) == (0, True, True)
+    assert live["unreadable"] == archived["unreadable"]
+    assert len(live["unreadable"]) == 2
+    assert live["decisions"] == archived["decisions"] == 1
 
 
 def test_status_watches_until_the_end(settings: Settings, gate: FoldingGate, file: Path, say: Say) -> None:

@@ -42,6 +42,12 @@ def dead_row(at: At) -> Row:
     return "ledger", at.partition, at.offset, at.time_ms, "m", ("dead-letters", letter)
 
 
+def junk_row(topic: str, offset: int) -> Row:
+    """Return what the archiver writes where a record of a topic could not be decoded."""
+    letter = DeadLetter(topic=topic, partition=0, offset=offset, timestamp_ms=0, value=b"?", reason="?", worker="archive")
+    return topic, 0, offset, 0, None, ("dead-letters", letter)
+
+
 def ledger_rows(ledger: Ledger) -> list[Row]:
     """Return the rows of the ledger topic."""
     return [

@@ -26,7 +26,8 @@ RECORDS: dict[str, type[Any]] = {
     MIGRATIONS: Migration,
     DEAD_LETTERS: DeadLetter,
 }
-COMMAND = [sys.executable, "-c", "from dualgate.cli.main import main; main(['worker', 'gate'])"]
+CLI = [sys.executable, "-c", "from dualgate.cli.main import main; main()"]
+COMMAND = [*CLI, "worker", "gate"]
 
 
 class World:
@@ -89,6 +90,13 @@ class World:
         """Return what the undisturbed fold publishes over the ledger as far as it was applied."""
         applied = self.applied()
         return list(fold_ledger((at, entry) for at, entry in self.ledger() if entry is not None and at.offset <= applied))
+
+    def verify(self) -> str:
+        """Run `dualgate verify` on the migration as anybody would; return its words, AssertionError unless all is equal."""
+        given = ["verify", "m", "--bootstrap-servers", self.servers, "--prefix", self.prefix]
+        found = subprocess.run([*CLI, *given], capture_output=True, text=True, check=False, timeout=60)
+        assert found.returncode == 0, found.stdout + found.stderr
+        return found.stdout
 
     def stop(self, gate: "subprocess.Popen[bytes]") -> int:
         """Ask a gate to stop; return its exit code."""

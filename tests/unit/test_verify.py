@@ -11,7 +11,7 @@ from dualgate.gate.fold import fold_ledger
 from dualgate.lab.verify import INTERVAL_TOLERANCE, recomputed, verify_archive
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import DecisionRecord, DimensionEvidence
-from support.gate_archives import Row, changed, commanded, dead_row, ledger_rows, told_rows, whole, write
+from support.gate_archives import Row, changed, commanded, dead_row, junk_row, ledger_rows, told_rows, whole, write
 from support.ledgers import Ledger
 
 
@@ -162,6 +162,20 @@ def test_an_entry_counts_by_what_it_says_whatever_its_key(ledger: Ledger, tmp_pa
     """The gate looks into an entry for its migration, and so does the comparison."""
     unkeyed: list[Row] = [(topic, n, offset, time_ms, None, value) for topic, n, offset, time_ms, _, value in ledger_rows(ledger)]
     assert verify_archive(write(tmp_path, unkeyed + told_rows(ledger)))["equal"]
+
+
+def test_junk_among_the_decisions_is_told_and_makes_none_of_them_doubtful(rows: list[Row], tmp_path: Path) -> None:
+    """Anybody may write bytes to a topic: all decisions are there and equal, and what cannot be read is named."""
+    found = verify_archive(write(tmp_path, [*rows, junk_row("evidence", 10_000)]))
+    assert (found["equal"], found["incomplete"]) == (True, [])
+    assert found["unreadable"] == ["evidence/0 offset 10000: ?"]
+
+
+def test_a_decision_that_cannot_be_read_is_a_difference(rows: list[Row], tmp_path: Path) -> None:
+    """Junk in the place of a decision is no excuse for it."""
+    found = verify_archive(write(tmp_path, [*changed(rows, 2, lambda _: None), junk_row("evidence", 10_000)]))
+    assert not found["equal"]
+    assert found["first_difference"]["recorded"] is None
 
 
 def test_an_archive_that_was_not_closed_is_incomplete(rows: list[Row], tmp_path: Path) -> None:

@@ -112,13 +112,22 @@ def _clock(state: MigrationState, name: str, source: Source | None, block: Quali
     Only new rows of this migration's own versions move it: those of others end no phase.
     """
     began = source.asked_at_ms if source and source.asked_at_ms is not None else -1
-    asked = np.where(own.ours, np.array(block.asked_at_ms, dtype=np.int64), began)
+    asked = np.where(own.ours, _asked(state, block), began)
     path = np.maximum.accumulate(np.maximum(asked, began))
     for other, seen in state.sources.items():
         lately = at.time_ms - seen.heard_ms <= LATELY_MS
         if other != name and lately and seen.asked_at_ms is not None:
             path = np.minimum(path, seen.asked_at_ms)
     return np.maximum(path, state.evidence_clock_ms if state.evidence_clock_ms is not None else -1)
+
+
+def _asked(state: MigrationState, block: QualityBlock) -> IntArray:
+    """Return when each row was asked; live not later than now on the ledger's clock, which no producer sets.
+
+    A replay asks at an archive's times, and its rows are told at another.
+    """
+    asked = np.array(block.asked_at_ms, dtype=np.int64)
+    return np.minimum(asked, state.ledger_clock_ms) if state.spec.mode == "live" else asked
 
 
 def _standing(state: MigrationState, n: int) -> IntArray:
@@ -133,7 +142,7 @@ def _read(
     """Note how far a source was read, and what its rows did to the clock."""
     asked = source.asked_at_ms if source else None
     if isinstance(block, QualityBlock) and own.ours.any():
-        newest = max(np.array(block.asked_at_ms, dtype=np.int64)[own.ours].tolist())
+        newest = max(_asked(state, block)[own.ours].tolist())
         asked = max(newest, -1 if asked is None else asked)
         if clock_ms[-1] >= 0:
             state = replace(state, evidence_clock_ms=int(clock_ms[-1]))

@@ -47,7 +47,7 @@ CONDITIONS: tuple[tuple[str, str], ...] = (
     ("not paused", "no operator has paused the migration"),
     ("not held", "no source topic was made anew under it"),
     ("approved", "an operator has approved a phase that asks for it, as the last condition"),
-    ("long enough", "the phase has lasted its least duration on the evidence clock"),
+    ("long enough", "the phase has lasted its least duration on the evidence clock (mode live: never ahead of the ledger's)"),
     (
         "covered",
         "every dimension's coverage is at its floor or above in the phase and in each stratum of it, and not 0 in the phase",

@@ -43,9 +43,10 @@ STRATA = ("easy", "middle", "hard")
 
 
 def guarded(mode: str) -> MigrationConfig:
-    """Return a configuration with a budget for every dimension, re-entries of an hour and a rollback by budget and alarm."""
+    """Return a configuration with a budget for every dimension, re-entries that last, and a rollback by budget and alarm."""
+    lasts = "1h" if mode == "replay" else "5s"  # an hour of live entries would be a lapsed lease
     budgets = dict.fromkeys(DIMENSIONS, 0.2) | {"on_exhausted": "rollback_with_alarm"}
-    return config(mode=mode, error_budget=budgets, phases=with_phases(canary={"min_duration": "1h"}))
+    return config(mode=mode, error_budget=budgets, phases=with_phases(canary={"min_duration": lasts}))
 
 
 modes = st.sampled_from(["replay", "live"])

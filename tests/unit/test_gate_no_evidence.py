@@ -8,7 +8,7 @@ import pytest
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
-from support.gate import EASY, GOOD, HOUR_MS, ID, Ledger, Pairs, config, constant, drawn
+from support.gate import EASY, GOOD, HOUR_MS, ID, Ledger, Pairs, config, constant, drawn, with_phases
 from support.gate_walks import DIMENSIONS, in_phase
 
 Row = tuple[float | None, float | None, str]
@@ -181,3 +181,22 @@ def test_a_user_who_is_turned_away_counts(lane: Lane, counts: bool) -> None:
     block.challenger.lane[:], block.challenger.status[:] = [lane] * 20, ["shed"] * 20
     ledger.append(LedgerEntry(quality=block))
     assert (ledger.state_.n_units - units, "live latency" in ledger.state_.checks) == (20 * counts, counts)
+
+
+def test_live_no_producers_clock_ends_a_phase() -> None:
+    """A live query that says it was asked in ten million years moves the evidence clock to the ledger's own, not beyond."""
+    ledger = Ledger(config(mode="live", phases=with_phases(shadow={"min_duration": "1h"}))).start().walk("SHADOW")
+    for seed in range(30):
+        ledger.pairs(drawn(20, seed, **GOOD), asked_at_ms=2**61)
+    assert (ledger.state_.phase, ledger.state_.evidence_clock_ms) == ("SHADOW", ledger.time_ms)
+    assert "duration: 0.0 h of 1 h" in ledger.snapshots[-1].waiting_for
+    ledger.tick(HOUR_MS)
+    ledger.pairs(drawn(20, 31, **GOOD))
+    assert ledger.state_.phase == "CANARY"
+
+
+def test_a_replay_goes_by_its_archives_clock() -> None:
+    """Archived queries carry their own times, old ones and such as lie beyond the ledger's: those are the evidence clock."""
+    for began_ms in (1_000, 2**50):
+        ledger = Ledger(config(phases=with_phases(shadow={"min_duration": "1h"})), asked_ms=began_ms).start()
+        assert ledger.walk("CANARY").state_.evidence_clock_ms == ledger.asked_ms

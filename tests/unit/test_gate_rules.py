@@ -172,7 +172,7 @@ def test_units_are_first_turns() -> None:
 
 def test_live_pairs_count_only_under_the_phases_command() -> None:
     """In mode live a live phase counts what was routed under its own commands."""
-    ledger = Ledger.started(HEAD.replace("replay", "live") + SHORT + EASY)
+    ledger = Ledger.started(HEAD.replace("replay", "live") + SHORT.replace("1m", "0s") + EASY)
     ledger.pairs(*[GOOD] * 200)
     assert ledger.phase == "CANARY"
     sequence = ledger.commands[-1].sequence

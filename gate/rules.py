@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate import checks, monitors, phases, strata, transitions, vigil, withdrawal
+from dualgate.gate import checks, monitors, phases, strata, transitions, vigil, wanted, withdrawal
 from dualgate.gate.budget import BURN, HUNDRED, LONG, SHORT, Spent
 from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows, observed
 from dualgate.gate.state import PHASE, MigrationState
@@ -40,8 +40,8 @@ class Paths:
     """What the rules look at, one entry a unit: log e-values of each hypothesis, counts, the clock, coverage.
 
     n_phase counts the units of a phase before the canary, and only observations in a live one: there silence is no progress.
-    n_seen counts observations, from the state on. coverage is that of the phase. watch: where each monitor is in alarm. stops:
-    what else holds a step.
+    n_seen counts observations, from the state on, observed those of each dimension in the phase. coverage is that of the phase.
+    watch: where each monitor is in alarm. stops: what else holds a step.
     """
 
     state: MigrationState
@@ -51,6 +51,7 @@ class Paths:
     n_counted: IntArray
     n_phase: IntArray
     n_seen: IntArray
+    observed: Mapping[str, IntArray]
     clock_ms: IntArray
     coverage: Mapping[str, FloatArray]
     watch: Mapping[str, BoolArray]
@@ -107,6 +108,12 @@ class Paths:
         return np.asarray(self.clock_ms - (self.clock_ms[0] if began is None else began) >= least)
 
     @cached_property
+    def sufficient(self) -> BoolArray:
+        """Where the phase has as many observations of each dimension as it asks for."""
+        enough = [self.observed[name] >= n for name, n in wanted.observations(self.state).items()]
+        return np.asarray(np.all(enough, axis=0)) if enough else np.ones(len(self.clock_ms), dtype=bool)
+
+    @cached_property
     def covered(self) -> BoolArray:
         """Where every dimension's coverage (scored / eligible) is at its floor or above, and not 0 whatever the floor."""
         floor = self.state.spec.missing.coverage_floor
@@ -126,6 +133,7 @@ def along(state: MigrationState, rows: Rows, traces: list[Trace], watch: Mapping
         np.full(len(rows), state.n_counted) if calibrating else state.n_counted + n,
         _progress(state, seen, n),
         seen,
+        wanted.along(state, rows),
         rows.clock_ms,
         {name: _coverage_path(state, name, rows) for name in state.on},
         watch,
@@ -152,6 +160,7 @@ def now(state: MigrationState) -> Paths:
         np.array([state.n_counted]),
         np.array([state.n_phase]),
         np.array([0]),
+        {name: np.array([wanted.seen(state, name)]) for name in state.on},
         np.array([clock]),
         {name: np.array([coverage(state, name)]) for name in state.on},
         monitors.now(state.monitors),
@@ -172,7 +181,7 @@ def _of_phase(state: MigrationState, name: str) -> tuple[int, int]:
 
 def tally(state: MigrationState, rows: Rows) -> dict[str, int]:
     """Return what units add to the counters of each dimension."""
-    more: dict[str, int] = {}
+    more = {wanted.SEEN + name: int(path[-1]) - wanted.seen(state, name) for name, path in wanted.along(state, rows).items()}
     for name, fate in rows.fate.items():
         lost, skipped = _lost(state, name, fate), fate == NOT_ELIGIBLE
         more[f"missing.{name}"] = int(lost.sum())
@@ -233,7 +242,7 @@ def _holds(rule: str, paths: Paths, approved: bool) -> BoolArray | None:
         case "worse":
             return paths.alarms
         case "calibrated":
-            return np.asarray(paths.n_phase >= state.plan.calibrating)
+            return np.asarray((paths.n_phase >= state.plan.calibrating) & paths.sufficient)
         case "futile":
             return np.asarray(paths.futile.any(axis=0))
         case "horizon":
@@ -288,7 +297,7 @@ def advance(paths: Paths, approved: bool) -> BoolArray:
     if state.phase == phases.SHADOW:
         enough = paths.accepted
     else:
-        enough = np.asarray(paths.n_phase >= phases.observations(state.spec, state.phase))
+        enough = np.asarray((paths.n_phase >= phases.observations(state.spec, state.phase)) & paths.sufficient)
     return np.asarray(enough & paths.long_enough & _steady(paths))
 
 
@@ -319,19 +328,20 @@ def waiting_for(state: MigrationState) -> str:
 
 def _evidence_wanted(state: MigrationState) -> list[str]:
     if state.phase == phases.CALIBRATING:
-        return [f"calibrating pairs: {state.n_phase} of {state.plan.calibrating}"]
+        pairs = [f"calibrating pairs: {state.n_phase} of {state.plan.calibrating}"]
+        return pairs * (state.n_phase < state.plan.calibrating) + wanted.short(state)
     paths = now(state)
-    wanted = _acceptance_wanted(paths) if state.phase == phases.SHADOW else _observations_wanted(paths)
+    missing = _acceptance_wanted(paths) if state.phase == phases.SHADOW else _observations_wanted(paths) + wanted.short(state)
     if not paths.long_enough[0]:
         began = paths.clock_ms[0] if state.phase_began_ms is None else state.phase_began_ms
         least = phases.min_duration_ms(state.spec, state.phase)
         unit = next(u for u in ("h", "m", "s", "ms") if least >= UNITS_MS[u])
         passed = (int(paths.clock_ms[0]) - began) / UNITS_MS[unit]
-        wanted.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
+        missing.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
     floor = state.spec.missing.coverage_floor
-    wanted += [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
-    wanted += [f"coverage of {name}: nothing is scored" for name, p in paths.coverage.items() if floor <= p[0] == 0]
-    return wanted + stops_words(state)
+    missing += [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
+    missing += [f"coverage of {name}: nothing is scored" for name, p in paths.coverage.items() if floor <= p[0] == 0]
+    return missing + stops_words(state)
 
 
 def _reentry(state: MigrationState) -> list[str]:
@@ -362,16 +372,16 @@ def stops_words(state: MigrationState) -> list[str]:
 
 
 def _acceptance_wanted(paths: Paths) -> list[str]:
-    state, wanted = paths.state, []
+    state, missing = paths.state, []
     if paths.n_counted[0] < state.plan.min_pairs:
-        wanted.append(f"pairs: {paths.n_counted[0]} of at least {state.plan.min_pairs}")
+        missing.append(f"pairs: {paths.n_counted[0]} of at least {state.plan.min_pairs}")
     least = log_threshold(state.spec.errors.promote)
     for i, name in enumerate(state.on):
         if not paths.claimed[i, 0]:
-            wanted.append(f"{name}: log e {paths.by_dimension[i, 0]:.2f}, last to be accepted at {least:.2f}")
-    return wanted
+            missing.append(f"{name}: log e {paths.by_dimension[i, 0]:.2f}, last to be accepted at {least:.2f}")
+    return missing
 
 
 def _observations_wanted(paths: Paths) -> list[str]:
-    wanted = phases.observations(paths.state.spec, paths.state.phase)
-    return [f"observations: {paths.n_phase[0]} of {wanted}"] if paths.n_phase[0] < wanted else []
+    n = phases.observations(paths.state.spec, paths.state.phase)
+    return [f"observations: {paths.n_phase[0]} of {n}"] if paths.n_phase[0] < n else []

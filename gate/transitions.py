@@ -30,7 +30,12 @@ RULES: tuple[Transition, ...] = (
         phases.INCONCLUSIVE,
         "the incumbent is beyond a boundary of the file, or tells too little to fix bets",
     ),
-    Transition("calibrated", phases.CALIBRATING, phases.SHADOW, "the calibrating pairs are complete: bets are fixed from them"),
+    Transition(
+        "calibrated",
+        phases.CALIBRATING,
+        phases.SHADOW,
+        "the calibrating pairs are complete, in each dimension: bets are fixed from them",
+    ),
     Transition("worse", phases.SHADOW, phases.REJECTED_WORSE, _WORSE),
     Transition("accepted", phases.SHADOW, NEXT, "every dimension that is on is accepted, and every condition below holds"),
     Transition("futile", phases.SHADOW, phases.REJECTED_FUTILE, "a hypothesis is shown below its design"),
@@ -40,7 +45,7 @@ RULES: tuple[Transition, ...] = (
     Transition("alarm", LIVE, phases.ROLLED_BACK, _ALARM),
     Transition("returned", LIVE, BEFORE, "after a retreat: an observation has come (not while paused or held)"),
     Transition("reentered", LIVE, SAME, "after a lapsed lease: one step's duration at the share of the step before is over"),
-    Transition("watched", LIVE, NEXT, "the observations of the phase were counted, and every condition below holds"),
+    Transition("watched", LIVE, NEXT, "the observations of the phase were counted, in each dimension, and every condition holds"),
 )
 
 CONDITIONS: tuple[tuple[str, str], ...] = (

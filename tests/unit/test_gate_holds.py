@@ -222,7 +222,7 @@ def test_checks_hold_a_faultless_phase_with_at_most_their_level() -> None:
 def test_an_incumbent_beyond_a_boundary_is_refused_while_calibrating() -> None:
     """An incumbent that is itself over a ceiling ends CALIBRATING as INCONCLUSIVE, with its rate, the null and the evidence."""
     ledger = Ledger(config(phases=with_phases(calibrating={"pairs": 200}))).start()
-    for seed in range(10):
+    for seed in range(15):
         ledger.pairs(drawn(20, seed, slow=(0.5, 0.01)))
     assert ledger.phases == ["INCONCLUSIVE"]
     assert ledger.last.rule == "incumbent"
@@ -238,7 +238,8 @@ def test_an_incumbent_on_its_boundary_is_rarely_refused() -> None:
     refused = 0
     for run in range(60):
         ledger = Ledger(config(phases=with_phases(calibrating={"pairs": 200}))).start()
-        ledger.pairs(drawn(200, run, slow=(0.2, 0.02)))
+        ledger.pairs(drawn(300, run, slow=(0.2, 0.02)))
+        assert ledger.state_.phase != "CALIBRATING"
         refused += ledger.state_.phase == "INCONCLUSIVE"
     assert refused <= 8  # at 5 % more than 8 of 60 have a probability of 3e-3
 

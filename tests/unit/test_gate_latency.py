@@ -23,10 +23,10 @@ def _ledger(**latency: Any) -> Ledger:
     return Ledger(config(phases=PHASES, dimensions={**EASY, "latency": RELATIVE | latency})).start()
 
 
-def _timed(ledger: Ledger, n: int, seed: int, slower: float = 1.0) -> None:
+def _timed(ledger: Ledger, n: int, seed: int, slower: float = 1.0, wrong: tuple[float, float] = GOOD["wrong"]) -> None:
     """Append pairs whose latencies are log-normal, the challenger's slower by a factor."""
     rng = np.random.default_rng(seed)
-    block = ledger.quality(drawn(n, seed, **GOOD))
+    block = ledger.quality(drawn(n, seed, wrong=wrong))
     times = np.exp(rng.normal(np.log(40.0), 0.6, (2, n))) * np.array([[1.0], [slower]])
     arms = {
         name: replace(getattr(block, name), service_ms=times[i].tolist()) for i, name in enumerate(("incumbent", "challenger"))
@@ -41,7 +41,7 @@ def _latency(state: MigrationState) -> int:
 def test_the_score_is_fitted_at_the_end_of_calibrating_and_recorded() -> None:
     """While calibrating nothing is observed of latency; then the hypothesis holds a table of at most 256 cells, exact in JSON."""
     ledger = _ledger()
-    _timed(ledger, 299, 1)
+    _timed(ledger, 299, 1, wrong=(0.1, 0.05))
     state = ledger.state_
     assert (state.phase, state.specs[_latency(state)].scores) == ("CALIBRATING", ())
     assert state.dims[_latency(state)].n_worse == state.dims[_latency(state)].n_accept == 0
@@ -95,7 +95,7 @@ def test_latencies_that_tell_nothing_end_calibrating_without_a_verdict() -> None
 def test_a_silent_challenger_is_the_worst_difference() -> None:
     """Once a score is fitted, a query that only the challenger left unanswered counts as the worst D for acceptance."""
     ledger = _ledger()
-    _timed(ledger, 300, 1)
+    _timed(ledger, 300, 1, wrong=(0.1, 0.05))
     before = ledger.state_.dims[_latency(ledger.state_)]
     ledger.unpaired(1)
     state = ledger.state_

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from dualgate.gate import wanted
+from dualgate.gate.decide import entered
+from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
@@ -49,11 +52,55 @@ def test_a_score_without_the_incumbents_is_no_pair(name: str) -> None:
 def test_no_floor_lets_a_phase_without_a_score_pass(name: str) -> None:
     """A dimension of which a phase has no score at all holds it, also where the file's floor is 0, and is named."""
     ledger = Ledger(config(missing={"coverage_floor": 0.0})).start().walk("ROLLOUT(0.25)")
-    ahead = ledger.state_.n_phase
+    enough = wanted.seen(ledger.state_, name) >= wanted.observations(ledger.state_)[name]
     for _ in range(10):
         ledger.pairs(constant(20, **{name: (None, None, "not_eligible")}))
-    assert ledger.state_.phase == ("ROLLOUT(0.5)" if ahead else "ROLLOUT(0.25)")
-    assert f"coverage of {name}: nothing is scored" in ledger.snapshots[-1].waiting_for
+    assert ledger.state_.phase == ("ROLLOUT(0.5)" if enough else "ROLLOUT(0.25)")
+    if wanted.seen(ledger.state_, name) == 0:
+        assert f"coverage of {name}: nothing is scored" in ledger.snapshots[-1].waiting_for
+
+
+@pytest.mark.parametrize(("phase", "rest"), [("CANARY", "ROLLOUT(0.25)"), ("ROLLOUT(0.5)", "TAIL"), ("TAIL", "COMPLETED")])
+@pytest.mark.parametrize("name", DIMENSIONS)
+def test_one_observation_of_a_dimension_is_no_watch_over_it(phase: str, rest: str, name: str) -> None:
+    """A live phase wants of each dimension what its design needs, at most its observations; the hold names both numbers."""
+    ledger = in_phase(phase)
+    ledger.state = entered(ledger.state_, phase)
+    n = wanted.observations(ledger.state)[name]
+    for _ in range(10):
+        ledger.pairs(constant(20, **{name: (None, None, "not_eligible")}))
+    ledger.pairs(constant(n - 1))
+    assert ledger.state_.phase == phase
+    ledger.pairs(constant(20, **{name: (None, None, "not_eligible")}))
+    ledger.pairs(constant(1, correctness=(None, None, "missing")))
+    words = "observations of {}: {} of {}"
+    assert words.format(name, n - 1, n) in waiting_for(ledger.state_)
+    ledger.pairs(constant(1))
+    assert ledger.state_.phase == rest
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+@pytest.mark.parametrize("state", ["missing", "not_eligible"])
+def test_calibrating_counts_observations_of_each_dimension(name: str, state: str) -> None:
+    """Rows without a score fix no bets and tell nothing of the incumbent's boundaries: CALIBRATING goes on and says of which."""
+    ledger = Ledger(config()).start()
+    for _ in range(10):
+        ledger.pairs(constant(20, **{name: (None, None, state)}))
+    n = 38 if name == "semantic" else 50
+    assert (ledger.state_.phase, ledger.state_.n_units) == ("CALIBRATING", 200)
+    assert f"observations of {name}: 0 of {n}" in waiting_for(ledger.state_)
+    ledger.pairs(constant(50))
+    assert ledger.state_.phase == "SHADOW"
+
+
+def test_a_boundary_of_the_incumbent_is_not_tested_on_nothing() -> None:
+    """Queries of which nothing is known lead CALIBRATING nowhere; an incumbent beyond its boundary is refused once it is seen."""
+    ledger = Ledger(config()).start()
+    ledger.pairs(constant(200, **dict.fromkeys(DIMENSIONS, (None, None, "missing"))))
+    ledger.unpaired(200, "no_answer")
+    assert ledger.state_.phase == "CALIBRATING"
+    ledger.pairs(constant(50, latency=(1.0, 0.0, "scored")))
+    assert (ledger.state_.phase, ledger.last.rule) == ("INCONCLUSIVE", "incumbent")
 
 
 def test_a_class_with_a_ceiling_is_watched_in_live_phases() -> None:

@@ -1,0 +1,66 @@
+"""How many observations of each dimension a phase asks for: what one pair tells of a dimension is no watch over it.
+
+CALIBRATING asks for its pairs, a live phase for its observations, each times the planned share of pairs that are eligible (a
+semantic score needs two right answers). Of a live phase no dimension is asked for more than Wald's bound on the pairs that its
+design needs (as `min_pairs: auto` of SHADOW is). SHADOW asks for evidence, not for a count.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from dualgate.gate import phases
+from dualgate.gate.admission import eligible_shares
+from dualgate.gate.hypotheses import hypotheses
+from dualgate.gate.observations import SCORED, Rows, observed
+from dualgate.gate.state import PHASE, MigrationState, parsed
+from dualgate.gate.stats import DimensionSpec, sprt_plan
+from dualgate.gate.stats.lattice import IntArray
+
+SEEN = f"{PHASE}observed."
+
+
+def observations(state: MigrationState) -> dict[str, int]:
+    """Return how many observations of each dimension the phase asks for; nothing of a phase that does not count them."""
+    shares = eligible_shares(state.specs)
+    if state.phase == phases.CALIBRATING:
+        return {name: math.ceil(shares.get(name, 1.0) * state.plan.calibrating) for name in state.on}
+    if not phases.is_live(state.phase):
+        return {}
+    n, needed = phases.observations(state.spec, state.phase), _needed(state.config)
+    return {name: min(math.ceil(shares.get(name, 1.0) * n), needed.get(name, n)) for name in state.on}
+
+
+@lru_cache(maxsize=64)
+def _needed(config: str) -> dict[str, int]:
+    """Return Wald's bound for each dimension, the greatest of its hypotheses; none where a design cannot be planned."""
+    spec, found = parsed(config).spec, dict[str, int]()
+    for each in hypotheses(spec, single=True):
+        try:
+            n = math.ceil(_wald(each, spec.errors.promote, spec.errors.miss))
+        except ValueError:
+            continue
+        found[each.dimension] = max(n, found.get(each.dimension, 0))
+    return found
+
+
+def _wald(spec: DimensionSpec, alpha: float, beta: float) -> float:
+    return sprt_plan(spec.accept.lattice.values, spec.law, spec.accept.null, alpha, beta).wald_n_h1
+
+
+def seen(state: MigrationState, name: str) -> int:
+    """Return the observations of a dimension that count for the phase so far."""
+    return state.counters.get(SEEN + name, 0)
+
+
+def along(state: MigrationState, rows: Rows) -> dict[str, IntArray]:
+    """Return the observations of each dimension after each row; what came during a re-entry is no progress of a live phase."""
+    there = observed(rows) & (not (phases.is_live(state.phase) and state.reentry))
+    return {name: np.asarray(seen(state, name) + np.cumsum(there & (fate == SCORED))) for name, fate in rows.fate.items()}
+
+
+def short(state: MigrationState) -> list[str]:
+    """Return in words, with both numbers, of which dimensions the phase has too few observations."""
+    told = {name: (seen(state, name), n) for name, n in observations(state).items()}
+    return [f"observations of {name}: {has} of {n}" for name, (has, n) in told.items() if has < n]

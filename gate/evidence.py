@@ -1,9 +1,12 @@
 """Evidence as it is told: one `DimensionEvidence` a dimension, snapshots, and the reasons of decisions with both numbers."""
 
+from dataclasses import replace
+
 from dualgate.gate import phases, told
 from dualgate.gate.rules import now, waiting_for
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import (
+    DimensionState,
     futility_threshold,
     interval,
     log_e_futility,
@@ -43,7 +46,7 @@ def _off() -> DimensionEvidence:
 
 def _dimension(state: MigrationState, name: str, log_e: float, threshold: float, claimed: bool) -> DimensionEvidence:
     own = [(s, d) for s, d in zip(state.specs, state.dims, strict=True) if s.dimension == name]
-    spec, dim = next((s, d) for s, d in own if s.name == name)
+    spec, dim = next((s, _observed(state, d)) for s, d in own if s.name == name)
     found = interval(spec, dim)
     errors = state.spec.errors
     tested = sum(s.worse is not None for s in state.specs)
@@ -64,6 +67,13 @@ def _dimension(state: MigrationState, name: str, log_e: float, threshold: float,
         worse_threshold=log_threshold(errors.rollback / 4, max(1, tested)),
         pairs_to_decision=state.decided_at.get(name),
     )
+
+
+def _observed(state: MigrationState, dim: DimensionState) -> DimensionState:
+    """Return what is told as observed: of a migration that was not counted yet, the pairs that were set aside."""
+    if state.n_counted or state.phase == phases.SHADOW:
+        return dim
+    return replace(dim, n_accept=dim.n_calibration, accept_counts=dim.calibration_counts)
 
 
 def _bound(found: Interval, bound: float) -> float | None:

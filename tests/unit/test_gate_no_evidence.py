@@ -11,7 +11,7 @@ from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
-from support.gate import EASY, GOOD, HOUR_MS, ID, Ledger, Pairs, config, constant, drawn, with_phases
+from support.gate import EASY, GOOD, HOUR_MS, ID, WORSE, Ledger, Pairs, config, constant, drawn, with_phases
 from support.gate_walks import DIMENSIONS, in_phase
 
 Row = tuple[float | None, float | None, str]
@@ -247,3 +247,14 @@ def test_a_replay_goes_by_its_archives_clock() -> None:
     for began_ms in (1_000, 2**50):
         ledger = Ledger(config(phases=with_phases(shadow={"min_duration": "1h"})), asked_ms=began_ms).start()
         assert ledger.walk("CANARY").state_.evidence_clock_ms == ledger.asked_ms
+
+
+def test_a_rejection_while_calibrating_shows_the_pairs_it_was_made_from() -> None:
+    """The figures beside a rejection that CALIBRATING made are those of its pairs, not of none."""
+    ledger = Ledger(config(phases=with_phases(calibrating={"pairs": 400}))).start()
+    ledger.walk("REJECTED(worse)", (drawn(20, seed, **WORSE) for seed in range(19)))
+    told = ledger.last.dimensions["correctness"]
+    assert told.n == ledger.state_.n_units == ledger.snapshots[-1].dimensions["correctness"].n
+    assert told.interval_high is not None
+    assert told.interval_high < 0
+    assert f"over {told.n} pairs" in ledger.last.reason

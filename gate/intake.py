@@ -37,9 +37,11 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, 
         return replace(state, counters=counted(state.counters, {"other_lineage": n})), []
     if source is not None and source.lineage != block.lineage:
         return _hold(state, name, source, block, at)
-    own = _own(state, block, _offsets(block) >= (source.next_offset if source else 0))
+    offsets = _offsets(block)
+    own = _own(state, block, offsets >= (source.next_offset if source else 0))
     clock_ms = _clock(state, name, source, block, own, at) if isinstance(block, QualityBlock) else _standing(state, n)
     which, more = _counting(state, block, own)
+    more |= _passed_over(source, offsets[~own.fresh])
     wanted = (stratum for stratum, counts in zip(block.stratum, which, strict=True) if counts)
     state = replace(state, counters=counted(state.counters, more), strata=strata.named(state.strata, wanted))
     if isinstance(block, QualityBlock):
@@ -98,8 +100,15 @@ def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _
         for why, new in zip(block.reason, fresh, strict=True):
             more[f"unpaired.{why}"] = more.get(f"unpaired.{why}", 0) + int(new)
     turn = units(block, state.spec.unit.by)
-    more |= {"repeated": int((~fresh).sum()), "not_unit": int((ours & answered & ~turn).sum())}
+    more["not_unit"] = int((ours & answered & ~turn).sum())
     return ours & answered & turn, more
+
+
+def _passed_over(source: Source | None, offsets: IntArray) -> dict[str, int]:
+    """Return how many rows below the next offset came again, and how many come late: decisions were made without these."""
+    gaps = source.gaps if source else ()
+    late = np.array([any(first <= each < end for first, end in gaps) for each in offsets.tolist()], dtype=bool)
+    return {"late": int(late.sum()), "repeated": int((~late).sum())}
 
 
 def _failed(arm: ArmColumns) -> BoolArray:
@@ -146,8 +155,9 @@ def _read(
         asked = max(newest, -1 if asked is None else asked)
         if clock_ms[-1] >= 0:
             state = replace(state, evidence_clock_ms=int(clock_ms[-1]))
-    next_offset = max(block.to_offset, source.next_offset if source else 0)
-    sources = {**state.sources, name: Source(block.lineage, next_offset, asked, at.time_ms)}
+    read = source or Source(block.lineage, 0, None, at.time_ms)
+    next_offset, gaps = max(block.to_offset, read.next_offset), read.gaps_after(block.from_offset, block.to_offset)
+    sources = {**state.sources, name: Source(block.lineage, next_offset, asked, at.time_ms, gaps)}
     return replace(state, sources=dict(sorted(sources.items())))
 
 

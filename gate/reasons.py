@@ -1,6 +1,6 @@
 """Why a rule fired, in words with both numbers."""
 
-from dualgate.gate import incumbent, monitors, phases
+from dualgate.gate import incumbent, monitors, phases, wanted
 from dualgate.gate.calibration import unfitted
 from dualgate.gate.evidence import dimensions
 from dualgate.gate.rules import now, stops_words
@@ -44,8 +44,9 @@ def _watched(state: MigrationState) -> str:
     worst = max((log_e_worse(s, d) for s, d in zip(state.specs, state.dims, strict=True) if s.worse), default=0.0)
     tested = sum(s.worse is not None for s in state.specs)
     threshold = log_threshold(state.spec.errors.rollback / 4, max(1, tested))
-    wanted = phases.observations(state.spec, state.phase)
-    return f"{state.n_phase} observations ≥ {wanted} and no dimension shown worse (greatest log e {worst:.2f} < {threshold:.2f})"
+    n = phases.observations(state.spec, state.phase)
+    words = f"{state.n_phase} observations ≥ {n} and no dimension shown worse (greatest log e {worst:.2f} < {threshold:.2f})"
+    return words + wanted.unpaired(state)
 
 
 def _alarm(state: MigrationState) -> str:

@@ -160,7 +160,7 @@ def now(state: MigrationState) -> Paths:
         np.array([state.n_counted]),
         np.array([state.n_phase]),
         np.array([0]),
-        {name: np.array([wanted.seen(state, name)]) for name in state.on},
+        {name: np.array([wanted.seen(state, name)]) for name in (*state.on, *wanted.observations(state))},
         np.array([clock]),
         {name: np.array([coverage(state, name)]) for name in state.on},
         monitors.now(state.monitors),

@@ -15,7 +15,7 @@ from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
 VERSION = 3
-REMEMBERED_TOPICS = 32
+REMEMBERED_TOPICS, REMEMBERED_GAPS = 32, 32
 PHASE = "phase."
 """Begins the names of counters that start anew with each phase."""
 
@@ -24,12 +24,26 @@ Monitored = tuple[MonitorSpec, MonitorState]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One source partition of evidence: its topic's id, the next offset to apply, its clock, and when it last had data."""
+    """One source partition of evidence: its topic's id, the next offset to apply, its clock, and when it last had data.
+
+    gaps are the newest ranges of offsets below the next one of which no block was ever read (first, one beyond the last).
+    """
 
     lineage: str
     next_offset: int
     asked_at_ms: int | None
     heard_ms: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    def gaps_after(self, first: int, end: int) -> tuple[tuple[int, int], ...]:
+        """Return the gaps once the offsets first … end - 1 were read."""
+        cut = [part for a, b in self.gaps for part in ((a, min(b, first)), (max(a, end), b)) if part[0] < part[1]]
+        return (*cut, *([(self.next_offset, first)] if first > self.next_offset else []))[-REMEMBERED_GAPS:]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Source":
+        """Return the source that `asdict` made plain."""
+        return cls(**{**data, "gaps": tuple((a, b) for a, b in data["gaps"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +219,7 @@ class MigrationState:
                 "dims": tuple(DimensionState.from_json(dim) for dim in plain["dims"]),
                 "plan": Plan(**plain["plan"]),
                 "last_command": from_plain(RoutingCommand, plain["last_command"]),
-                "sources": {name: Source(**source) for name, source in plain["sources"].items()},
+                "sources": {name: Source.from_json(source) for name, source in plain["sources"].items()},
                 "commands": tuple(Ordered(**each) for each in plain["commands"]),
                 "routers": {name: RouterSeen(**seen) for name, seen in plain["routers"].items()},
                 "unlisted": None if plain["unlisted"] is None else RouterSeen(**plain["unlisted"]),

@@ -2,7 +2,8 @@
 
 CALIBRATING asks for its pairs, a live phase for its observations, each times the planned share of pairs that are eligible (a
 semantic score needs two right answers). Of a live phase no dimension is asked for more than Wald's bound on the pairs that its
-design needs (as `min_pairs: auto` of SHADOW is). SHADOW asks for evidence, not for a count.
+design needs (as `min_pairs: auto` of SHADOW is). SHADOW asks for evidence, not for a count. What is monitored by its paired
+difference must have shown one in the phase: without re-runs of the incumbent a level of semantics is scored, and not watched.
 """
 
 import math
@@ -16,9 +17,9 @@ from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.observations import SCORED, Rows, observed
 from dualgate.gate.state import PHASE, MigrationState, parsed
 from dualgate.gate.stats import DimensionSpec, sprt_plan
-from dualgate.gate.stats.lattice import IntArray
+from dualgate.gate.stats.lattice import MISSING, IntArray
 
-SEEN = f"{PHASE}observed."
+SEEN, PAIRED = f"{PHASE}observed.", "'s paired difference"
 
 
 def observations(state: MigrationState) -> dict[str, int]:
@@ -29,7 +30,8 @@ def observations(state: MigrationState) -> dict[str, int]:
     if not phases.is_live(state.phase):
         return {}
     n, needed = phases.observations(state.spec, state.phase), _needed(state.config)
-    return {name: min(math.ceil(shares.get(name, 1.0) * n), needed.get(name, n)) for name in state.on}
+    least = {name: min(math.ceil(shares.get(name, 1.0) * n), needed.get(name, n)) for name in state.on}
+    return least | {f"{name}{PAIRED}": 1 for name in _watched(state)}
 
 
 @lru_cache(maxsize=64)
@@ -57,7 +59,23 @@ def seen(state: MigrationState, name: str) -> int:
 def along(state: MigrationState, rows: Rows) -> dict[str, IntArray]:
     """Return the observations of each dimension after each row; what came during a re-entry is no progress of a live phase."""
     there = observed(rows) & (not (phases.is_live(state.phase) and state.reentry))
-    return {name: np.asarray(seen(state, name) + np.cumsum(there & (fate == SCORED))) for name, fate in rows.fate.items()}
+    counts = {name: there & (fate == SCORED) for name, fate in rows.fate.items()}
+    blocks = {s.name: block for s, block in zip(state.specs, rows.blocks, strict=True)}
+    counts |= {f"{name}{PAIRED}": there & (blocks[name].worse != MISSING) for name in _watched(state)}
+    return {name: np.asarray(seen(state, name) + np.cumsum(each)) for name, each in counts.items()}
+
+
+def _watched(state: MigrationState) -> list[str]:
+    """Return the dimensions whose own paired difference has a monitor."""
+    return [name for name in state.on if name in state.monitors]
+
+
+def unpaired(state: MigrationState) -> str:
+    """Return in words which observations of the phase had no paired difference, that no monitor saw; nothing where all had."""
+    told = [(name, seen(state, name), seen(state, f"{name}{PAIRED}")) for name in _watched(state)]
+    return "".join(
+        f"; {n - paired} of {n} observations of {name} had no paired difference" for name, n, paired in told if paired < n
+    )
 
 
 def short(state: MigrationState) -> list[str]:

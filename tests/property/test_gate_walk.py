@@ -137,7 +137,7 @@ def part_of(block: Any, start: int, stop: int) -> Any:
 
 
 PLACES = ("ledger_offset", "ledger_row")
-REPEATS = ("repeated", "other_lineage", "after_end", "off_phase", "pairs")
+REPEATS = ("repeated", "late", "other_lineage", "after_end", "off_phase", "pairs")
 """Counts of what did not count: a row that comes twice is counted twice there."""
 
 

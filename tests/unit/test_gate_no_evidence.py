@@ -258,3 +258,29 @@ def test_a_rejection_while_calibrating_shows_the_pairs_it_was_made_from() -> Non
     assert told.interval_high is not None
     assert told.interval_high < 0
     assert f"over {told.n} pairs" in ledger.last.reason
+
+
+@pytest.mark.parametrize("phase", ["CANARY", "TAIL"])
+def test_a_level_that_loses_its_pairs_says_so_and_holds(phase: str) -> None:
+    """A semantic level whose re-runs fail is scored and not watched: a phase without one difference is held, others are told."""
+    ledger = in_phase(phase)
+    ledger.state = entered(ledger.state_, phase)
+    for _ in range(10):
+        ledger.pairs(constant(20, semantic=(None, 0.9, "scored")))
+    ledger.pairs(constant(1, latency=(None, None, "missing")))
+    assert ledger.state_.phase == phase
+    assert "observations of semantic's paired difference: 0 of 1" in waiting_for(ledger.state_)
+    ledger.pairs(constant(1))
+    assert ledger.last.rule == "watched"
+    assert "200 of 201 observations of semantic had no paired difference" in ledger.last.reason
+
+
+def test_a_block_that_comes_late_is_not_called_repeated() -> None:
+    """Rows below the next offset that no block brought before are late; those that one did bring are repeated; neither counts."""
+    ledger = Ledger(config()).start()
+    first, late, last = (ledger.quality(constant(n)) for n in (10, 7, 5))
+    for block in (first, last, late, late, first):
+        ledger.append(LedgerEntry(quality=block))
+    counters = ledger.state_.counters
+    assert (ledger.state_.n_units, counters["late"], counters["repeated"]) == (15, 7, 17)
+    assert MigrationState.from_json(ledger.state_.to_json()) == ledger.state_

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -62,6 +63,7 @@ def _mean(lattice: Lattice, counts: Counts) -> float | None:
     return math.fsum(float(lattice.value(code)) * n / t for code, t, n in counts) / total
 
 
+@lru_cache(maxsize=64)  # a decision, its command and its snapshot ask about the same counts
 def _mean_interval(lattice: Lattice, counts: Counts, min_probability: float, alpha: float) -> Interval:
     check_level("alpha", alpha)
     if not counts:

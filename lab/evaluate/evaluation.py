@@ -1,11 +1,8 @@
 """An evaluation from a log to its document: the pool, the pieces, the measures; whatever is finished is kept in a folder."""
 
-import os
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +18,7 @@ from dualgate.lab.evaluate.runs import Setting, lives, pieces, run_all, same_run
 from dualgate.lab.evaluate.strategies import strategies
 from dualgate.lab.evaluate.streams import Shape
 from dualgate.lab.evaluate.tables import Section, section_of
+from dualgate.lab.pool import workers
 from dualgate.producers.layout import LOG, MIGRATION_FILE
 from dualgate.producers.workload.files import write_workload
 from dualgate.schemas.errors import ConfigError
@@ -57,9 +55,8 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
 
     ConfigError where the folder or the log are of something else.
     """
-    _single_threaded()
     log, migration = _log(plan, folder, log, config, tell)
-    with _workers(plan.processes) as executor:
+    with workers(plan.processes) as executor:
         pool, key = _pool(migration, log, folder, executor, tell)
         every = strategies(migration)
         setting = Setting(key, migration.config_hash, plan.seed, Shape(), {name: s.settings for name, s in every.items()})
@@ -114,30 +111,6 @@ def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
 
 def _study_file(folder: Path, name: str) -> Path:
     return folder / f"study-{name}.json"
-
-
-@contextmanager
-def _workers(processes: int | None) -> Iterator[ProcessPoolExecutor]:
-    """Yield worker processes; an interruption ends them after the piece in hand, and is told of by this process alone."""
-    executor = ProcessPoolExecutor(processes or os.cpu_count(), initializer=_obedient)
-    try:
-        yield executor
-    except BaseException:
-        executor.shutdown(wait=True, cancel_futures=True)
-        raise
-    executor.shutdown()
-
-
-def _obedient() -> None:
-    """Leave Ctrl-C to the parent, and end at once where told to."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _single_threaded() -> None:
-    """Keep linear algebra to one thread a process: the processes already take every core."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
 def _log(plan: Plan, folder: Path, log: Path | None, config: Path | None, tell: Tell) -> tuple[Path, MigrationConfig]:

@@ -1,16 +1,14 @@
 """Many lives over several processes."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
+from dualgate.lab.pool import workers
 from dualgate.lab.soak.life import Life, live
 from dualgate.lab.soak.population import POPULATIONS, config, scenario
 
@@ -29,9 +27,7 @@ def lives(population: str, runs: int, seed: int, processes: int, kept: Path | No
     seeds = np.random.SeedSequence([seed, list(POPULATIONS).index(population)]).spawn(runs)
     found = list(read(kept, population, seed))[:runs]
     parts = [seeds[i : i + 10] for i in range(len(found), runs, 10)]
-    # One thread a process: the libraries' own threads would only wait for each other on the same cores.
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with workers(processes) as pool:
         try:
             for done in pool.map(some, [population] * len(parts), parts):
                 found += done

@@ -39,17 +39,26 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What users saw in a stretch of time: each query with the answer of the arm that served it."""
+    """What users saw in a stretch of time: each query with the answer of the arm that served it.
+
+    place is the user's in the order in which users come to a new version: what a splitter by hash knows.
+    """
 
     at_ms: Ints
     user: Ints
     turn: Ints
     stratum: Ints
+    place: Floats
     challenger: Bools
     answers: Arm
 
     def __len__(self) -> int:
         return len(self.at_ms)
+
+    def only(self, which: Bools) -> "Served":
+        """Return some of the queries."""
+        taken = self.at_ms[which], self.user[which], self.turn[which], self.stratum[which], self.place[which]
+        return Served(*taken, self.challenger[which], self.answers.only(which))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +161,7 @@ class Traffic:
         own, theirs = self._challenger.only(here), self._incumbent.only(here)
         mixed = {name: np.where(served, getattr(own, name), getattr(theirs, name)) for name in Arm.__slots__}
         mixed["semantic"] = np.full(len(served), np.nan)
-        return Served(q.at_ms[here], q.user[here], q.turn[here], q.stratum[here], served, Arm(**mixed))
+        return Served(q.at_ms[here], q.user[here], q.turn[here], q.stratum[here], q.place[here], served, Arm(**mixed))
 
     def mirror(self, n: int) -> Mirrored:
         """Play the next n queries, both arms answering each; whom the challenger serves stays as it was."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from dualgate.lab.evaluate.strategies import dualgate, growthbook
 from dualgate.lab.evaluate.strategies.ab import AbTest, planned
 from dualgate.lab.evaluate.strategies.argo import Argo
 from dualgate.lab.evaluate.strategies.blue_green import BlueGreen
@@ -12,7 +13,7 @@ from dualgate.lab.evaluate.strategies.dualgate import Dualgate, with_gate
 from dualgate.lab.evaluate.strategies.flagger import Flagger
 from dualgate.lab.evaluate.strategies.growthbook import SafeRollout, half_width
 from dualgate.lab.evaluate.strategies.kayenta import Kayenta, is_high
-from dualgate.lab.evaluate.strategies.unpaired import rate
+from dualgate.lab.evaluate.strategies.unpaired import Seen, rate
 from dualgate.lab.evaluate.strategies.unwatched import Unwatched
 from dualgate.lab.evaluate.traffic import DAY_MS
 from support.evaluate import Rates, traffic
@@ -134,3 +135,31 @@ def test_without_the_live_signal_only_the_shadow_phase_is_mirrored() -> None:
     ended = Unwatched(with_gate(config(HEAD + SHORT + EASY), "holm")).run(stream)
     assert ended.verdict == "promoted"
     assert stream.history.n_mirrored == stream.history.rows[1] == ended.pairs
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_no_decision_depends_on_how_many_pairs_are_folded_at_once(silent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a block holds, a decision uses nothing that comes after it: silences are folded among the pairs, in time."""
+    ended = []
+    for size in (50, 100, 1500):
+        monkeypatch.setattr(dualgate, "BLOCK", size)
+        stream = traffic(11, Rates(), n=1500, silence=0.02 if silent else 0.0)
+        ended.append((Dualgate("dualgate", with_gate(config(HEAD + SHORT + EASY), "holm")).run(stream), stream.history))
+    assert ended[0] == ended[1] == ended[2]
+
+
+def test_growthbooks_control_takes_part_as_the_new_version_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the ramp has a tenth of the users, both groups are halves of that tenth: whoever does not take part is in neither."""
+    seen: list[Seen] = []
+
+    def note(found: Seen) -> list[str]:
+        seen.append(found)
+        return []
+
+    monkeypatch.setattr(growthbook, "guardrails", note)
+    SafeRollout().run(traffic(12, GOOD, n=60_000, users=6000))
+    first, last = seen[0], seen[-1]
+    assert 0.05 < len(first.challenger) / (60_000 * 0.25 / 30) < 0.2
+    for found in (first, last):
+        assert binomtest(int(found.challenger.sum()), len(found.challenger)).proportion_ci(0.999).low <= 0.5
+        assert binomtest(int(found.challenger.sum()), len(found.challenger)).proportion_ci(0.999).high >= 0.5

@@ -17,7 +17,10 @@ from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.records import Command, CoverageBlock, DecisionRecord, LedgerEntry, QualityBlock
 
-BLOCK = 500
+BLOCK = 2_000
+"""Pairs at a time; where blocks are cut changes no decision."""
+TOLD = 50
+"""Queries after which a silence among them is known for one: pairing waits for an answer before it gives one up."""
 
 
 class Dualgate:
@@ -49,6 +52,7 @@ class Gate:
         self.state, self._traffic, self._until = state, traffic, until
         self.decisions: list[tuple[DecisionRecord, int]] = []
         self._offset = self._n_quality = self._n_coverage = 0
+        self._open = True
 
     @property
     def share(self) -> float:
@@ -58,17 +62,20 @@ class Gate:
     def fold(self, pairs: Mirrored) -> None:
         """Take in pairs, and what the challenger did not answer; route where a decision says so."""
         alone = pairs.incumbent.answered & ~pairs.challenger.answered
-        whole, silent = np.flatnonzero(~alone), np.flatnonzero(alone)
-        if len(whole):
-            block = quality_block(self.state, pairs, whole, self._n_quality)
-            self._n_quality += len(whole)
-            self._take(block, pairs, whole)
-        if len(silent) and self.state.active:
-            lost = coverage_block(self.state, pairs, silent, self._n_coverage)
-            self._n_coverage += len(silent)
-            self._take(lost, pairs, silent)
+        for start in range(0, len(pairs), TOLD if alone.any() else max(1, len(pairs))):
+            rows = np.arange(start, min(start + TOLD, len(pairs)) if alone.any() else len(pairs))
+            whole, silent = rows[~alone[rows]], rows[alone[rows]]
+            if len(whole) and self._open:
+                block = quality_block(self.state, pairs, whole, self._n_quality)
+                self._n_quality += len(whole)
+                self._take(block, pairs, whole)
+            if len(silent) and self._open:
+                lost = coverage_block(self.state, pairs, silent, self._n_coverage)
+                self._n_coverage += len(silent)
+                self._take(lost, pairs, np.full(len(silent), rows[-1]))
 
     def _take(self, block: QualityBlock | CoverageBlock, pairs: Mirrored, rows: npt.NDArray[np.int64]) -> None:
+        """Fold a block; `rows` says by which row of the pairs each of its rows was known."""
         self._offset += 1
         self.state, outputs = take(self.state, block, At(0, self._offset, self._offset), snapshots=False)
         for made in _decisions(outputs):
@@ -77,6 +84,7 @@ class Gate:
             if made.routing_command is not None:
                 self._traffic.route(int(pairs.row[at]) + 1, made.routing_command.live_share)
             if made.to_phase in phases.TERMINAL or made.rule == self._until:
+                self._open = False
                 self._traffic.halt(int(pairs.row[at]) + 1)
                 return
 

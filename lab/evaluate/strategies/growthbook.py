@@ -15,6 +15,7 @@ LEAST = 150
 class SafeRollout:
     """10, 25, 50, 75 and 100 % of the users take part, half of whom get the new version; a failing guardrail rolls back.
 
+    Who does not take part yet is in neither group: else the control would be of an earlier time than the new version.
     Without a failing guardrail at the end the documentation says ship, and so it does here.
     """
 
@@ -33,8 +34,9 @@ class SafeRollout:
         stretches: list[Served] = []
         for look in range(1, round(self._days * self._looks) + 1):
             day = look / self._looks
-            step = min(int(day / (0.25 * self._days) * len(RAMP)), len(RAMP) - 1)
-            stretches.append(traffic.serve(day, RAMP[step] / 2))
+            half = RAMP[min(int(day / (0.25 * self._days) * len(RAMP)), len(RAMP) - 1)] / 2
+            served = traffic.serve(day, half)
+            stretches.append(served.only(served.challenger | ((served.place >= 0.5) & (served.place < 0.5 + half))))
             failing = guardrails(seen(stretches))
             if failing:
                 decided, n = traffic.now_ms, sum(int(s.challenger.sum()) for s in stretches)

@@ -57,8 +57,8 @@ def _fractions(event: Event) -> dict[str, Callable[[Life], bool]]:
             "detected_before_impact": lambda life: _stopped_after(event, life) and life["harm"] == 0,
             "detected_before_wide_impact": lambda life: _stopped_after(event, life) and life["harm_wide"] == 0,
         }
-    else:
-        every["false_rollback"] = every["shown_worse"]
+    if not event.worse or event.onset_day:
+        every["false_rollback"] = lambda life: every["shown_worse"](life) and not _stopped_since(event, life)
     if not event.good and not event.onset_day:
         every["false_promotion"] = every["promoted"]
     return every
@@ -69,12 +69,19 @@ def _stopped_after(event: Event, life: Life) -> bool:
     return life["verdict"] == "stopped" and (life["stopped_day"] or 0.0) >= event.onset_day
 
 
+def _stopped_since(event: Event, life: Life) -> bool:
+    """Tell whether it was turned away for an event that comes later, and had come."""
+    return event.worse and _stopped_after(event, life)
+
+
 def _numbers(event: Event) -> dict[str, Callable[[Life], float | None]]:
     every: dict[str, Callable[[Life], float | None]] = {
         "mirrored": lambda life: life["mirrored"],
         "served": lambda life: life["served"],
         "days_to_stop": lambda life: _since(event, life),
     }
+    if not event.good:
+        every["gain_where_promoted"] = lambda life: life["gain"] if life["verdict"] == "promoted" else None
     if not event.onset_day:  # afterwards the pairs are those of the acceptance
         every["pairs_to_stop"] = lambda life: life["pairs"] if life["verdict"] == "stopped" else None
     if event.worse:

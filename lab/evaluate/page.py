@@ -1,5 +1,6 @@
 """The report as one self-contained HTML page that opens with no network."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import jinja2
 import plotly.graph_objects as go
 import plotly.io
 import plotly.offline
+from markupsafe import Markup, escape
 
 from dualgate.lab.evaluate.events import EVENTS
 from dualgate.lab.evaluate.sections import chart_values
@@ -33,6 +35,7 @@ def render(title: str, sections: Sequence[Section], strategies: Mapping[str, Any
     """Return the page: two charts over the events, then every section with its tables and curves."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["marked"] = marked
     charts = [(words, bars(strategies, measure, log)) for words, measure, log in _CHARTS]
     parts = [(section, [(c.title, curves(c)) for c in section.curves]) for section in sections]
     return environment.get_template("page.html.j2").render(
@@ -40,6 +43,15 @@ def render(title: str, sections: Sequence[Section], strategies: Mapping[str, Any
     )
 
 
+def marked(words: str) -> Markup:
+    """Return words with their marks (strong, emphasis, code) as HTML; everything else in them is escaped."""
+    text = str(escape(words))
+    for pattern, tag in _MARKS:
+        text = re.sub(pattern, rf"<{tag}>\1</{tag}>", text)
+    return Markup(text)
+
+
+_MARKS = ((r"\*\*(.+?)\*\*", "strong"), (r"\*(.+?)\*", "em"), (r"`(.+?)`", "code"))
 _CHARTS = (
     ("Turned away before any user saw it, share of the runs", "detected_before_impact", False),
     ("Bad answers that users saw, mean of a run (logarithmic, one added)", "bad_answers_seen", True),

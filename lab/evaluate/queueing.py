@@ -6,6 +6,7 @@ times are the pool's; arrivals follow published rates of production LLM services
 
 import heapq
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,14 +116,29 @@ def section(pool: Pool, spec: MigrationSpec, seed: int = 8) -> Section:
     words = (
         f"{SERVERS} servers, {_JOBS:,} live and as many shadow jobs, arrivals by {profile().source}; the load is that "
         "of the peak.",
-        "At low priority the challenger's wait grows as the servers fill, and by queue and service time together it is "
-        "called too "
-        "slow though it is not: this is how a shadow phase condemns a good challenger. By service time alone, which is what the "
-        "latency dimension compares, load and schedule do not matter. The price of one line is paid by the users: "
-        "their waits grow.",
+        _told(rows),
     )
     columns = (
         "load", "schedule", "live wait, ms", "shadow wait, ms", "live over the SLA", "challenger, queue + service", "it says",
         "challenger, service", "it says",
     )  # fmt: skip
     return Section("Shadow priority against live priority", words, (Table("", columns, rows),))
+
+
+def _told(rows: Sequence[Sequence[str]]) -> str:
+    """Return in words what the rows say of both clocks."""
+    condemned = [(row[0], row[1]) for row in rows if row[6].startswith("futile")]
+    alone = {row[8] for row in rows}
+    words = "By queue and service time together the challenger, which is not too slow, is turned away as too slow "
+    words += "in " + ", ".join(f"{load} ({schedule})" for load, schedule in condemned) if condemned else "at none of these loads"
+    same = "By service time alone, which is what the latency dimension compares, every row says the same: "
+    if len(alone) > 1:
+        same = "By service time alone, which is what the latency dimension compares, rows differ: "
+    same += ", ".join(sorted(alone))
+    waits = [(float(row[2]), float(row[3])) for row in rows]
+    behind, line = waits[-2], waits[-1]
+    return (
+        f"{words}. {same}. At {rows[-1][0]} load the shadow waits {behind[1]:g} ms behind live traffic and {line[1]:g} ms "
+        "in one line; "
+        f"users pay for one line with {line[0]:g} ms instead of {behind[0]:g} ms."
+    )

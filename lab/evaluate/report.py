@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from dualgate.lab.evaluate import sections
-from dualgate.lab.evaluate.goals import goals, least_pairs, rivals_better
+from dualgate.lab.evaluate.findings import findings
+from dualgate.lab.evaluate.goals import goals, least_pairs
 from dualgate.lab.evaluate.page import render
+from dualgate.lab.evaluate.rivals import rivals_better
 from dualgate.lab.evaluate.tables import Section, markdown
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
@@ -25,12 +27,13 @@ def report(document: Mapping[str, Any], spec: MigrationSpec, more: Sequence[Sect
     """Return the sections of a report; `more` are those that do not come from the streams."""
     told = document["strategies"]
     return [
+        *findings(told, spec),
         sections.study(told),
         goals(told, spec),
         rivals_better(told),
         sections.window(told, spec, document),
         sections.pairs_by_dimension(told, spec),
-        least_pairs(),
+        least_pairs(told),
         sections.by_event(told),
         sections.later(told),
         *more,

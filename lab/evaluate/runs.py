@@ -30,7 +30,7 @@ class Lived:
 
     harm: answers of the event that users saw, strictly; harm_wide: those seen while more than a canary's share was exposed;
     impact_days: from the first such answer to the last, strictly and widely; all_users_day: when everybody was on the
-    challenger for good.
+    challenger for good; gain: the truth, how many more of the challenger's answers were right.
     """
 
     verdict: str
@@ -47,6 +47,7 @@ class Lived:
     impact_wide_days: float
     served: int
     mirrored: int
+    gain: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def told(ended: Ended, history: History, truth: Truth, began_ms: int) -> Lived:
         None if ended.decided_ms is None else (ended.decided_ms - began_ms) / DAY_MS,
         ended.pairs, dict(ended.decided),
         _stopped(ended, at, last_share, began_ms), at if last_share == 1.0 else None,
-        int(seen.sum()), int(wide.sum()), _span(day, seen), _span(day, wide), int(exposed.sum()), history.n_mirrored,
+        int(seen.sum()), int(wide.sum()), _span(day, seen), _span(day, wide), int(exposed.sum()), history.n_mirrored, truth.gain,
     )  # fmt: skip
 
 

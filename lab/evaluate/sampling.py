@@ -4,8 +4,9 @@ Laws by stratum are those of the pool's executed answers. Under the null each st
 same so that the population's mean is 0: over-sampling the hard queries would then fool a test that does not weight.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from dualgate.gate.stats import SamplingPlan, correctness_spec, log_threshold
 from dualgate.gate.stats.process import Process
 from dualgate.lab.characteristics.passage import Ints, Passages, Stream, passages
 from dualgate.lab.evaluate.answers import OWN
-from dualgate.lab.evaluate.measures import fraction, mean
+from dualgate.lab.evaluate.measures import Measure, fraction, mean
 from dualgate.lab.evaluate.pool import Floats, Pool
 from dualgate.lab.evaluate.tables import Section, Table, number, percent
 from dualgate.schemas.migration import MigrationSpec
@@ -110,37 +111,52 @@ def section(pool: Pool, spec: MigrationSpec, runs: int = 1_000, seed: int = 6) -
     """Return type I error and pairs needed by design and mean probability."""
     known = strata(pool)
     null = -float(known.share @ known.effect)
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    levels: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = []
     for average in MEANS:
-        for name, pi in designs(known, average).items():
-            rows.append(_row(known, name, average, pi, null, runs, seed, adaptive=False))
         uniform = np.full(len(known.share), average)
-        rows.append(_row(known, "adaptive (x2 while good, else x1/2)", average, uniform, null, runs, seed, adaptive=True))
+        every = [(name, pi, False) for name, pi in designs(known, average).items()]
+        for name, pi, adaptive in [*every, ("adaptive (x2 while good, else x1/2)", uniform, True)]:
+            row, kept = _row(known, name, average, pi, null, runs, seed, adaptive=adaptive)
+            rows.append(row)
+            levels += [kept] if kept else []
     promote = spec.errors.promote
     words = (
         f"Type I error at {promote:g} over {HORIZON:,} sampled pairs of a null with effects by stratum, and the sampled "
         "pairs until "
         f"the recorded challenger is accepted (+{float(known.share @ known.effect):.1%} points); {runs} runs each.",
-        "The weights (Horvitz-Thompson) keep the level at every ratio; without them the level is lost as soon as "
-        "strata are sampled "
-        "unequally. The number of sampled pairs hardly depends on the ratio, the number of queries does: it is the "
-        "pairs over the "
-        "ratio. Probabilities are recorded in thousandths, so that at .1 % designs are rounded to almost the uniform one.",
+        _told(levels, spec.errors.promote),
+        "The number of queries is the sampled pairs over the ratio. Probabilities are recorded in thousandths: at .1 % "
+        "designs are "
+        "rounded to almost the uniform one, and what would be below that cannot be written.",
     )
     columns = ("mean probability", "design", "type I error, weighted", "unweighted", "sampled pairs needed", "queries needed")
     return Section("Sampling, characterised", words, (Table("", columns, rows),))
 
 
+def _told(levels: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], level: float) -> str:
+    """Return in words whether the level is kept with weights and without."""
+    lost = [sum(told[which]["low"] > level for told in levels) for which in (0, 1)]
+    greatest = [max(told[which]["estimate"] for told in levels) for which in (0, 1)]
+    kept = "keep the level in every row" if not lost[0] else f"lose the level in {lost[0]} rows"
+    without = f"is lost in {lost[1]} of {len(levels)} rows" if lost[1] else "is kept as well"
+    return (
+        f"The weights (Horvitz-Thompson) {kept} (at most {greatest[0]:.1%}); without them it {without} (up to "
+        f"{greatest[1]:.1%}), "
+        "where strata are sampled unequally."
+    )
+
+
 def _row(
     known: Strata, name: str, average: float, pi: Floats | None, null: float, runs: int, seed: int, *, adaptive: bool
-) -> tuple[str, ...]:  # fmt: skip
+) -> tuple[tuple[str, ...], tuple[Measure, Measure] | None]:  # fmt: skip
     if pi is None or (adaptive and (average * 2 > 1 or average / 2 < _LEAST)):
-        return (f"{average:g}", name, "cannot be written", "-", "-", "-")
+        return (f"{average:g}", name, "cannot be written", "-", "-", "-"), None
     wrongly = run(known, pi, null, runs, seed, adaptive=adaptive).accepted
     unweighted = run(known, pi, null, runs, seed + 1, weighted=False, adaptive=adaptive).accepted
     rightly = run(known, pi, 0.0, runs, seed + 2, adaptive=adaptive)
     needed = mean([float(n) for n in rightly.accepted_at[rightly.accepted]])
     taken = float(known.share @ pi)
     queries = "-" if needed["estimate"] is None or adaptive else f"{needed['estimate'] / taken:,.0f}"
-    level, other = (percent(fraction(int(hits.sum()), runs)) for hits in (wrongly, unweighted))
-    return (f"{average:g}", name, level, other, f"{number(needed)}", queries)
+    levels = fraction(int(wrongly.sum()), runs), fraction(int(unweighted.sum()), runs)
+    return (f"{average:g}", name, percent(levels[0]), percent(levels[1]), f"{number(needed)}", queries), levels

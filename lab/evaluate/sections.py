@@ -64,8 +64,9 @@ def _columns(event: str) -> dict[str, str]:
             "days to all users": "days_to_all_users", "pairs": "pairs_to_verdict", "mirrored": "mirrored",
         }  # fmt: skip
     if found.worse:
+        before = {"false rollback before it": "false_rollback"} if found.onset_day else {}
         return {
-            "promoted": "promoted", "detected": "detected", "before any user saw it": "detected_before_impact",
+            "promoted": "promoted", **before, "detected": "detected", "before any user saw it": "detected_before_impact",
             "or beyond 5 %": "detected_before_wide_impact", "bad answers seen": "bad_answers_seen",
             "days of impact": "impact_days", "days to the stop": "days_to_stop", "mirrored": "mirrored",
         }  # fmt: skip

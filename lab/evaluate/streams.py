@@ -81,11 +81,15 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What no strategy is told: where an answer of the challenger was worse through the event."""
+    """What no strategy is told: where an answer of the challenger was worse through the event.
+
+    gain: by how much more of its answers were right than the incumbent's, over the stream as it was drawn.
+    """
 
     harm: Bools
     place: Floats
     at_ms: Ints
+    gain: float = 0.0
 
 
 def scene(pool: Pool, shape: Shape, again: bool, rng: np.random.Generator) -> Scene:
@@ -175,10 +179,11 @@ def stream(scene: Scene, rng: np.random.Generator) -> Stream:
     latency = np.where(scene.outage, -1, scene.latency)
     incumbent = _arm(pool, rows, known, 0, np.where(scene.outage, -1, 0), np.zeros(len(rows), dtype=bool))
     challenger = _arm(pool, rows, known, 1, np.where(latency < 0, -1, latency + 1), silent)
+    gain = float(np.nanmean(np.nan_to_num(challenger.correct) - incumbent.correct))
     judged = [np.where(np.isnan(j), arm.correct, j) for j, arm in zip(scene.judged, (incumbent, challenger), strict=True)]
     incumbent, challenger = replace(incumbent, correct=judged[0]), replace(challenger, correct=judged[1])
     eligible = (incumbent.correct == 1) & (challenger.correct == 1)
-    truth = Truth(scene.harm, scene.queries.place, scene.queries.at_ms)
+    truth = Truth(scene.harm, scene.queries.place, scene.queries.at_ms, gain)
     return Stream(scene.queries, incumbent, challenger, eligible, _baseline(pool, rng), truth)
 
 

@@ -28,18 +28,19 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report under a heading; words come first."""
+    """A part of a report under a heading; words come first, then points, each a paragraph of its own."""
 
     title: str
     words: Sequence[str] = ()
     tables: Sequence[Table] = ()
     curves: Sequence[Curves] = ()
+    points: Sequence[str] = ()
 
 
 def section_of(plain: Mapping[str, Any]) -> Section:
     """Return a section from its plain values (`dataclasses.asdict`)."""
     tables = [Table(**table) for table in plain["tables"]]
-    return Section(plain["title"], plain["words"], tables, [Curves(**each) for each in plain["curves"]])
+    return Section(plain["title"], plain["words"], tables, [Curves(**each) for each in plain["curves"]], plain.get("points", ()))
 
 
 def percent(measure: Mapping[str, Any] | None) -> str:
@@ -67,6 +68,7 @@ def markdown(sections: Sequence[Section], heading: str) -> str:
     lines = [heading]
     for section in sections:
         lines += [f"\n## {section.title}\n", *(f"{words}\n" for words in section.words)]
+        lines += [f"* {point}" for point in section.points]
         for table in section.tables:
             lines += _markdown_table(table)
     return "\n".join(lines).rstrip() + "\n"

@@ -1,8 +1,9 @@
 """Betting tests that hold a step: are queries assigned as commanded, answered alike in every stratum, and served in time?
 
-Each is an e-process within a phase: on a faultless migration the chance that it ever holds the phase is at most LEVEL / 3
-(Ville's inequality). The present value counts, and what is beyond the threshold is capped, so a check whose fault is mended
-lets go; a capped supermartingale is one still. A check never rolls anything back.
+A fourth, whether the pairs are of the strata of the queries, stands in queries. Each is an e-process within a phase: on a
+faultless migration the chance that it ever holds the phase is at most LEVEL (Ville's inequality). The present value counts, and
+what is beyond the threshold is capped, so a check whose fault is mended lets go; a capped supermartingale is one still. A check
+never rolls anything back.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,9 @@ from dualgate.gate.stats.lattice import BINARY, IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.stats.process import Process, bet_limit
 
-LEVEL = 0.01
-"""Chance a phase that the three checks together hold a migration without fault."""
-ASSIGNMENT, STRATA, LATENCY = "assignment", "strata", "live latency"
+LEVEL = 1 / 300
+"""Chance a phase that a check holds a migration without fault."""
+ASSIGNMENT, STRATA, LATENCY, QUERIES = "assignment", "strata", "live latency", "queries"
 Sums = tuple[int, ...]
 Mapped = Mapping[str, Sums]
 
@@ -29,13 +30,18 @@ _PARTS = (0.05, 0.25, 0.8)
 _SILENT, _OTHERWISE = Decimal("0.10"), Decimal("0.01")
 """Losses in a stratum and outside it that the test of strata is best at."""
 _ROOM = 5 * NANO
-_LEAST = -(1 << 62)
+LEAST = -(1 << 62)
 """Sums stay within 64 bits."""
 
 
 def threshold(parts: int = 1) -> float:
     """Return the log e-value at which a check of so many parts holds."""
-    return log_threshold(LEVEL / 3, parts)
+    return log_threshold(LEVEL, parts)
+
+
+def cap(parts: int = 1) -> int:
+    """Return where the sums of a check of so many parts are held, nano-nats: a little above its threshold."""
+    return int(threshold(parts) * NANO) + _ROOM
 
 
 @lru_cache(maxsize=64)
@@ -51,10 +57,10 @@ def log_e(sums: Sums) -> float:
 
 def _capped(start: Sums, steps: IntArray, parts: int) -> IntArray:
     """Return running sums, shape (bets, n), each held at a little above the threshold: the reflected walk, without a loop."""
-    cap = int(threshold(parts) * NANO) + _ROOM
+    limit = cap(parts)
     begun = np.array(start or (0,) * len(steps), dtype=np.int64)[:, None]
     sums = begun + np.cumsum(steps, axis=1)
-    over = np.maximum.accumulate(np.maximum(sums - cap, 0), axis=1)
+    over = np.maximum.accumulate(np.maximum(sums - limit, 0), axis=1)
     return np.asarray(sums - over)
 
 
@@ -132,10 +138,10 @@ def assigned(start: Mapped, share: float, n_challenger: int, n: int) -> dict[str
             continue
         process, key = _process(null, direction), f"{ASSIGNMENT}.{name}"
         hit, other = process.increments(1, 1000), process.increments(0, 1000)
-        cap = int(threshold(2) * NANO) + _ROOM
+        limit = cap(2)
         before = start.get(key) or process.zeros()
         made[key] = tuple(
-            max(_LEAST, min(cap, s + n_challenger * h + (n - n_challenger) * o))
+            max(LEAST, min(limit, s + n_challenger * h + (n - n_challenger) * o))
             for s, h, o in zip(before, hit, other, strict=True)
         )
     return made

@@ -80,6 +80,7 @@ def entered(state: MigrationState, phase: str) -> MigrationState:
         reentry="",
         reentry_ms=None,
         by_stratum={},
+        mirrored={},
         spent={},
         checks={},
         waiting=None,

@@ -1,11 +1,12 @@
 """Evidence into the state: each row of a block at most once, every rule after every unit, and block cuts change nothing."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dualgate.gate import incumbent, monitor_plans, monitors, phases, strata
+from dualgate.gate import incumbent, monitor_plans, monitors, phases, queries, strata
 from dualgate.gate.calibration import calibrated, unfitted
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
@@ -40,7 +41,7 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, 
     offsets = _offsets(block)
     own = _own(state, block, offsets >= (source.next_offset if source else 0))
     clock_ms = _clock(state, name, source, block, own, at) if isinstance(block, QualityBlock) else _standing(state, n)
-    which, more = _counting(state, block, own)
+    which, ended, more = _counting(state, block, own)
     more |= _passed_over(source, offsets[~own.fresh])
     wanted = (stratum for stratum, counts in zip(block.stratum, which, strict=True) if counts)
     state = replace(state, counters=counted(state.counters, more), strata=strata.named(state.strata, wanted))
@@ -48,7 +49,17 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, 
         state = replace(state, scorer_versions=dict(sorted(block.scorer_versions.items())))
     frame = Frame(clock_ms, which, strata.codes(state.strata, block.stratum), state.phase == phases.CALIBRATING)
     state, outputs = follow(state, _encoder(state, block, frame), at, snapshots=snapshots)
-    return _read(state, name, source, block, own, clock_ms, at), outputs
+    return _arrived(_read(state, name, source, block, own, clock_ms, at), block, ended), outputs
+
+
+def _arrived(state: MigrationState, block: QualityBlock | CoverageBlock, ended: BoolArray) -> MigrationState:
+    """Note by stratum what a command of this phase routed: a shed query did not arrive, one that was not answered did."""
+    if not queries.compared(state):
+        return state
+    rows = zip(block.stratum, block.routing_sequence, ended, strict=True)
+    return queries.arrived(
+        state, Counter(stratum for stratum, sequence, there in rows if there and queries.of_phase(state, sequence))
+    )
 
 
 def _offsets(block: QualityBlock | CoverageBlock) -> IntArray:
@@ -85,8 +96,10 @@ def _own(state: MigrationState, block: QualityBlock | CoverageBlock, fresh: Bool
     return _Own(fresh, fresh & np.array([pair == wanted for pair in versions], dtype=bool))
 
 
-def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _Own) -> tuple[BoolArray, dict[str, int]]:
-    """Return which rows are units of this migration, and counts of the others."""
+def _counting(
+    state: MigrationState, block: QualityBlock | CoverageBlock, own: _Own
+) -> tuple[BoolArray, BoolArray, dict[str, int]]:
+    """Return which rows are units of this migration, which are queries of it that came to an end, and counts of the others."""
     fresh, ours = own.fresh, own.ours
     if isinstance(block, QualityBlock):
         # The shadow path may give a query up before the challenger saw it; a user's query that it sheds is one.
@@ -101,7 +114,7 @@ def _counting(state: MigrationState, block: QualityBlock | CoverageBlock, own: _
             more[f"unpaired.{why}"] = more.get(f"unpaired.{why}", 0) + int(new)
     turn = units(block, state.spec.unit.by)
     more["not_unit"] = int((ours & answered & ~turn).sum())
-    return ours & answered & turn, more
+    return ours & answered & turn, ours & answered, more
 
 
 def _passed_over(source: Source | None, offsets: IntArray) -> dict[str, int]:
@@ -227,7 +240,9 @@ def transition(state: MigrationState, rule: str, to_phase: str, place: Place) ->
     if rule == "reentered":
         # What was routed at the share of the step before and is still under way is no progress of the phase.
         began = state.last_command.sequence + 1
-        back = replace(state, reentry="", reentry_ms=None, phase_began_ms=state.evidence_clock_ms, phase_sequence=began)
+        back = replace(
+            state, reentry="", reentry_ms=None, mirrored={}, phase_began_ms=state.evidence_clock_ms, phase_sequence=began
+        )
         return command(back, phases.live_share(state.spec, state.phase), Cause(rule, words), place)
     if rule == "calibrated":
         state = calibrated(state)

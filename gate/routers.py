@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dualgate.gate import checks, phases
+from dualgate.gate import checks, phases, queries
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, record
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.state import MigrationState, RouterSeen, counted
@@ -28,6 +28,8 @@ def acknowledged(state: MigrationState, ack: RoutingAck, at: At) -> Decided:
     state = replace(state, counters=counted(state.counters, more))
     if before is not None and before.order == seen.order:  # the first of a command counts what was routed under the one before
         state = _shared(state, seen)
+        if seen.epoch == state.migration.epoch and queries.compared(state) and queries.of_phase(state, seen.sequence):
+            state = queries.told(state, ack.counts)
     state, outputs = settled(state, at)
     if not outputs and _told(state, ack.router_id) != told:
         outputs = [Output(EVIDENCE, state.migration_id, snapshot(state, at.partition, at.offset, None))]

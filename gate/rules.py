@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate import checks, monitors, phases, strata, transitions, vigil, wanted, withdrawal
+from dualgate.gate import checks, monitors, phases, queries, strata, transitions, vigil, wanted, withdrawal
 from dualgate.gate.budget import BURN, HUNDRED, LONG, SHORT, Spent
 from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows, observed
 from dualgate.gate.state import PHASE, MigrationState
@@ -368,6 +368,7 @@ def stops_words(state: MigrationState) -> list[str]:
             long, short = each.burn(spent, LONG) or 0.0, each.burn(spent, SHORT) or 0.0
             found.append(f"burn rate of {name}: {long:.1f} and {short:.1f} times the budget's pace ≥ {BURN}")
     held = [(name, checks.log_e(state.checks[name]), vigil.threshold(name)) for name in vigil.holding(state)]
+    found += queries.words(state)
     return found + [f"check of {name}: log e {log_e:.2f} ≥ {limit:.2f}" for name, log_e, limit in held]
 
 

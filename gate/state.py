@@ -99,7 +99,8 @@ class MigrationState:
     verdicts what a decision has latched; withdrawal lasts until no router that counts has anybody on the challenger;
     unlisted stands for the routers beyond those that are listed; commands issued until forgotten_ms are no longer known.
     reentry says how the challenger comes back after a lapsed lease: "lapsed" until the next tick, then "back" from reentry_ms
-    of the evidence clock on. strata are the names met so far, by_stratum the eligible and lost queries of the phase. planned are
+    of the evidence clock on. strata are the names met so far, by_stratum the eligible and lost queries of the phase,
+    mirrored what routers say they mirrored in it and what of it arrived. planned are
     the observations expected in each live phase, spent the use of its error budgets, unwatched why a
     dimension has no monitor, limits those of a chart that is reset at each step.
     checks are the sums of the phase's betting tests, waiting the (stratum, lost) of a unit without a partner yet, assigned the
@@ -144,6 +145,7 @@ class MigrationState:
     reentry_ms: int | None = None
     strata: tuple[str, ...] = ()
     by_stratum: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    mirrored: Mapping[str, tuple[int, int, int, int]] = field(default_factory=dict)
     planned: Mapping[str, int] = field(default_factory=dict)
     spent: Mapping[str, Spent] = field(default_factory=dict)
     checks: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
@@ -195,6 +197,7 @@ class MigrationState:
             "monitors": {name: [spec.to_json(), held.to_json()] for name, (spec, held) in self.monitors.items()},
             "strata": list(self.strata),
             "by_stratum": {name: list(counts) for name, counts in self.by_stratum.items()},
+            "mirrored": {name: list(counts) for name, counts in self.mirrored.items()},
             "spent": {name: [each.used, each.n, list(each.marks)] for name, each in self.spent.items()},
             "checks": {name: list(sums) for name, sums in self.checks.items()},
             "waiting": None if self.waiting is None else list(self.waiting),
@@ -230,6 +233,7 @@ class MigrationState:
                 },
                 "strata": tuple(plain["strata"]),
                 "by_stratum": {name: tuple(counts) for name, counts in plain["by_stratum"].items()},
+                "mirrored": {name: (c[0], c[1], c[2], c[3]) for name, c in plain["mirrored"].items()},
                 "spent": {name: Spent(used, n, tuple(marks)) for name, (used, n, marks) in plain["spent"].items()},
                 "checks": {name: tuple(sums) for name, sums in plain["checks"].items()},
                 "waiting": None if plain["waiting"] is None else (plain["waiting"][0], plain["waiting"][1]),

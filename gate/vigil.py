@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dualgate.gate import budget, checks, phases, strata
+from dualgate.gate import budget, checks, phases, queries, strata
 from dualgate.gate.budget import Budget, Spent, SpentPath
 from dualgate.gate.observations import SILENT, Rows, observed
 from dualgate.gate.state import MigrationState
@@ -39,7 +39,7 @@ def along(state: MigrationState, rows: Rows) -> Stops:
     floor = state.spec.missing.coverage_floor
     paths = _spent(state, rows)
     _, unequal = _strata(state, rows)
-    held = unequal | _late(state, rows)[1] | checks.misassigned(state.checks)
+    held = unequal | _late(state, rows)[1] | checks.misassigned(state.checks) | queries.holds(state)
     return Stops(
         strata.covered(state.by_stratum, state.strata, rows, floor),
         {name: path.exhausted for name, (_, path) in paths.items()},
@@ -55,7 +55,7 @@ def now(state: MigrationState) -> Stops:
         np.array([not strata.short(state.by_stratum, state.on, state.spec.missing.coverage_floor)]),
         {name: np.array([each.exhausted(spent)]) for name, (each, spent) in found.items()},
         {name: np.array([each.burning(spent)]) for name, (each, spent) in found.items()},
-        np.array([not holding(state)]),
+        np.array([not holding(state) and not queries.absent(state)]),
     )
 
 
@@ -82,7 +82,7 @@ def holding(state: MigrationState) -> list[str]:
 
 def threshold(name: str) -> float:
     """Return the log e-value at which a check holds, by its name."""
-    parts = {checks.STRATA: strata.MOST + 1, checks.LATENCY: 1, checks.ASSIGNMENT: 2}
+    parts = {checks.STRATA: strata.MOST + 1, checks.LATENCY: 1, checks.QUERIES: 1, checks.ASSIGNMENT: 2}
     return checks.threshold(parts[name.partition(".")[0]])
 
 

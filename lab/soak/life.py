@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dualgate.gate import phases, vigil
+from dualgate.gate import phases, queries, vigil
 from dualgate.gate.decide import Output
 from dualgate.gate.fold import At, step
 from dualgate.gate.intake import follow
@@ -17,7 +17,7 @@ from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Ro
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import Block, DimensionSpec
 from dualgate.gate.stats.lattice import MISSING as NO_CODE
-from dualgate.gate.stats.lattice import BoolArray
+from dualgate.gate.stats.lattice import BoolArray, IntArray
 from dualgate.lab.simulate.pairs import Outcomes, blocks, draw, incumbent_codes
 from dualgate.lab.simulate.scenario import Scenario
 from dualgate.schemas.migration import MigrationConfig
@@ -53,7 +53,10 @@ def live(config: MigrationConfig, scenario: Scenario, rng: np.random.Generator) 
         if not state.active or state.n_units >= LIMIT:
             break
         at = At(0, i + 1, 1000 * (i + 1))
-        state, outputs = follow(state, _encoder(state, batch, i, rng), at, snapshots=False)
+        stratum, routed = rng.integers(0, len(STRATA), len(batch)), state.last_command.sequence
+        state, outputs = follow(state, _encoder(state, batch, i, stratum, rng), at, snapshots=False)
+        if queries.compared(state) and queries.of_phase(state, routed):
+            state = queries.arrived(state, _by_name(stratum))
         told += outputs
         for entry in _beside(state, rng):
             after, outputs = step(state, name, entry, at)
@@ -74,16 +77,22 @@ def _begun(config: MigrationConfig) -> tuple[MigrationState, list[Output]]:
 
 
 def _beside(state: MigrationState, rng: np.random.Generator) -> list[LedgerEntry]:
-    """Return the tick and, in a live phase, the acknowledgement of a router that shares out as it is told."""
+    """Return the tick and the acknowledgement of a router that shares out as it is told, of queries of its own."""
     name, last = state.migration_id, state.last_command
     entries = [LedgerEntry(tick=Tick(migration_id=name, issued_at_ms=0))]
-    if state.active and last.live_share > 0:
-        n = int(rng.binomial(BATCH, last.live_share))
-        counts = [AckCount(stratum="all", arm="challenger", sampled=True, count=n)]
-        counts.append(AckCount(stratum="all", arm="incumbent", sampled=True, count=BATCH - n))
+    if state.active:
+        arms = np.where(rng.random(BATCH) < last.live_share, 1, 0)
+        strata, counts = rng.integers(0, len(STRATA), BATCH), list[AckCount]()
+        for arm, which in (("challenger", 1), ("incumbent", 0)):
+            cells = _by_name(strata[arms == which]).items()
+            counts += [AckCount(stratum=each, arm=arm, sampled=True, count=n) for each, n in cells]
         ack = RoutingAck(migration_id=name, router_id="r", epoch=last.epoch, sequence=last.sequence, counts=counts, sent_at_ms=0)
         entries.append(LedgerEntry(ack=ack))
     return entries
+
+
+def _by_name(stratum: IntArray) -> dict[str, int]:
+    return dict(zip(STRATA, np.bincount(stratum, minlength=len(STRATA)).tolist(), strict=True))
 
 
 def _holding(state: MigrationState) -> set[str]:
@@ -97,10 +106,10 @@ def _holding(state: MigrationState) -> set[str]:
 
 
 def _encoder(
-    state: MigrationState, batch: Outcomes, i: int, rng: np.random.Generator
+    state: MigrationState, batch: Outcomes, i: int, stratum: IntArray, rng: np.random.Generator
 ) -> Callable[[Sequence[DimensionSpec]], Rows]:
     n = len(batch)
-    u, stratum, served = rng.random(n), rng.integers(0, len(STRATA), n), rng.random(n) < state.last_command.live_share
+    u, served = rng.random(n), rng.random(n) < state.last_command.live_share
     lost = u < LOST + SILENT_SHARE  # the incumbent's silence is no observation either
     silent = ~lost & (u < LOST + 2 * SILENT_SHARE)
     both = (batch.correct[0] == 1) & (batch.correct[1] == 1)

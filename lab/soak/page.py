@@ -101,7 +101,7 @@ def _held(found: Found) -> Iterator[str]:
         went = [x for x in lives if phases.CANARY in x.entered]
         for what in sorted({each for x in went for each in x.held}):
             k = sum(what in x.held for x in went)
-            stated = f"; stated {LEVEL / 3:.4f} a phase" if what.startswith("check") else ""
+            stated = f"; stated {LEVEL:.4f} a phase" if what.startswith("check") else ""
             yield f"| {name} | {what} | {len(went):,} | {k} ({k / len(went):.3f}) | {_interval(k, len(went))}{stated} |"
 
 

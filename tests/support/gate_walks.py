@@ -84,7 +84,7 @@ def routed(ledger: Ledger, n: int, percent: int) -> RoutingAck:
     """Return a router's acknowledgement of the present command, with a share of its queries on the challenger."""
     last, challenger = ledger.state_.last_command, n * percent // 100
     arms: tuple[tuple[Arm, int], ...] = (("challenger", challenger), ("incumbent", n - challenger))
-    counts = [AckCount(stratum="all", arm=arm, sampled=True, count=k) for arm, k in arms]
+    counts = [AckCount(stratum=STRATA[(percent + k) % 3], arm=arm, sampled=True, count=k) for arm, k in arms]
     return RoutingAck(migration_id=ID, router_id="r", epoch=last.epoch, sequence=last.sequence, counts=counts, sent_at_ms=0)
 
 

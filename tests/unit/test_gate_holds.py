@@ -154,7 +154,7 @@ def test_losses_in_one_stratum_are_found_below_the_floor() -> None:
 
 
 def test_equal_losses_in_every_stratum_pass_the_check() -> None:
-    """What is lost everywhere alike is coverage, not selection: at most LEVEL / 3 of such phases are ever held."""
+    """What is lost everywhere alike is coverage, not selection: at most LEVEL of such phases are ever held."""
     rng = np.random.default_rng(11)
     held = 0
     for _ in range(200):
@@ -213,7 +213,7 @@ def test_a_check_lets_go_when_its_fault_is_mended() -> None:
 
 
 def test_checks_hold_a_faultless_phase_with_at_most_their_level() -> None:
-    """Answers that pass the SLA exactly at the null hold at most LEVEL / 3 of the phases."""
+    """Answers that pass the SLA exactly at the null hold at most LEVEL of the phases."""
     rng = np.random.default_rng(7)
     held = sum(bool(checks.slow((), 0.02, (rng.random(4000) < 0.02).astype(np.int64))[1].any()) for _ in range(300))
     assert held <= 5  # at a true rate of 1/300 more than 5 of 300 have a probability of 6e-4

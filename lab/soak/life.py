@@ -21,7 +21,7 @@ from dualgate.gate.stats.lattice import BoolArray, IntArray
 from dualgate.lab.simulate.pairs import Outcomes, blocks, draw, incumbent_codes
 from dualgate.lab.simulate.scenario import Scenario
 from dualgate.schemas.migration import MigrationConfig
-from dualgate.schemas.records import AckCount, Command, LedgerEntry, RoutingAck, Tick
+from dualgate.schemas.records import AckCount, Arm, Command, LedgerEntry, RoutingAck, Tick
 
 BATCH = 1000
 ASKED_MS = 45_000
@@ -83,7 +83,8 @@ def _beside(state: MigrationState, rng: np.random.Generator) -> list[LedgerEntry
     if state.active:
         arms = np.where(rng.random(BATCH) < last.live_share, 1, 0)
         strata, counts = rng.integers(0, len(STRATA), BATCH), list[AckCount]()
-        for arm, which in (("challenger", 1), ("incumbent", 0)):
+        served: tuple[tuple[Arm, int], ...] = (("challenger", 1), ("incumbent", 0))
+        for arm, which in served:
             cells = _by_name(strata[arms == which]).items()
             counts += [AckCount(stratum=each, arm=arm, sampled=True, count=n) for each, n in cells]
         ack = RoutingAck(migration_id=name, router_id="r", epoch=last.epoch, sequence=last.sequence, counts=counts, sent_at_ms=0)

@@ -103,7 +103,18 @@ def _unguarded(config: MigrationConfig) -> list[str]:
         why = unwatchable(s)
         if why is not None:
             said.append(f"{s.name}: {why}; where queries ask for none, no monitor watches it in the live phases")
-    return said + uncounted_words(config.spec, specs)
+    return said + uncounted_words(config.spec, specs) + _narrow(config)
+
+
+def _narrow(config: MigrationConfig) -> list[str]:
+    """Return the budgets that a challenger uses up whose loss the file tolerates."""
+    given = [(n, getattr(config.spec.error_budget, n), getattr(config.spec.dimensions, n)) for n in config.spec.dimensions.on]
+    return [
+        f"error_budget.{name}={share:g} is below dimensions.{name}.worse_by={part.worse_by:g}: a tolerated loss can use it up "
+        "and hold the migration"
+        for name, share, part in given
+        if share is not None and share < part.worse_by
+    ]
 
 
 def _scorers(config: MigrationConfig) -> list[str]:

@@ -45,12 +45,15 @@ def _refuse(state: MigrationState | None, order: Command, at: At, words: str) ->
 
 
 def _say(state: MigrationState, order: Command, at: At, outcome: str, words: str) -> Decided:
-    return record(state, Cause(order.kind, words, "command", order, outcome), Place(at))
+    return record(state, Cause(order.kind, words + _why(order), "command", order, outcome), Place(at))
 
 
 def _applied(order: Command, words: str) -> Cause:
-    why = f" ({order.reason})" if order.reason else ""
-    return Cause(order.kind, f"{order.actor}: {words}{why}", "command", order, "applied")
+    return Cause(order.kind, f"{order.actor}: {words}{_why(order)}", "command", order, "applied")
+
+
+def _why(order: Command) -> str:
+    return f" ({order.reason})" if order.reason else ""
 
 
 def _start(state: MigrationState | None, order: Command, at: At, closed: bool) -> tuple[MigrationState | None, list[Output]]:

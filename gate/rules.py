@@ -329,19 +329,33 @@ def waiting_for(state: MigrationState) -> str:
 def _evidence_wanted(state: MigrationState) -> list[str]:
     if state.phase == phases.CALIBRATING:
         pairs = [f"calibrating pairs: {state.n_phase} of {state.plan.calibrating}"]
-        return pairs * (state.n_phase < state.plan.calibrating) + wanted.short(state)
+        return pairs * (state.n_phase < state.plan.calibrating) + _short(state)
     paths = now(state)
-    missing = _acceptance_wanted(paths) if state.phase == phases.SHADOW else _observations_wanted(paths) + wanted.short(state)
+    missing = _acceptance_wanted(paths) if state.phase == phases.SHADOW else _observations_wanted(paths) + _short(state)
     if not paths.long_enough[0]:
         began = paths.clock_ms[0] if state.phase_began_ms is None else state.phase_began_ms
         least = phases.min_duration_ms(state.spec, state.phase)
         unit = next(u for u in ("h", "m", "s", "ms") if least >= UNITS_MS[u])
         passed = (int(paths.clock_ms[0]) - began) / UNITS_MS[unit]
         missing.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
-    floor = state.spec.missing.coverage_floor
-    missing += [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
-    missing += [f"coverage of {name}: nothing is scored" for name, p in paths.coverage.items() if floor <= p[0] == 0]
-    return missing + stops_words(state)
+    return missing + _coverage_wanted(paths) + stops_words(state)
+
+
+def _coverage_wanted(paths: Paths) -> list[str]:
+    floor = paths.state.spec.missing.coverage_floor
+    if _begins(paths.state):
+        return []
+    found = [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
+    return found + [f"coverage of {name}: nothing is scored" for name, p in paths.coverage.items() if floor <= p[0] == 0]
+
+
+def _short(state: MigrationState) -> list[str]:
+    return [] if _begins(state) else wanted.short(state)
+
+
+def _begins(state: MigrationState) -> bool:
+    """Tell whether a phase that waits for units has not had its first: then no dimension is worth a word of its own."""
+    return state.n_phase == 0 and not any(sum(_of_phase(state, name)) for name in state.on)
 
 
 def _reentry(state: MigrationState) -> list[str]:

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.plain import to_plain
 from dualgate.schemas.records import (
     DecisionRecord,
@@ -15,6 +17,9 @@ from dualgate.schemas.records import (
 )
 from dualgate.sinks.report.guards import guard_lines
 from dualgate.sinks.report.summary import VERDICTS, verdict_of
+
+RECENT = 3
+"""So many of the last commands are shown; `explain ID --history` has all."""
 
 Told = Migration | RoutingCommand | EvidenceRecord
 
@@ -99,6 +104,8 @@ class View:
             "rolling_back": self.rolling_back,
             "routers": to_plain(shot.routers) if shot and shot.routers else None,
             "decisions": dict(sorted(Counter(each.rule for each in self.decisions).items())),
+            "operators": [brief(each) for each in self.decisions if each.actor][-RECENT:],
+            "mode": _mode(migration),
             "lease_left_ms": self.lease_left_ms(now_ms),
             "last_decision": None if last is None else brief(last),
             "last_update_ms": self.heard_ms,
@@ -115,6 +122,14 @@ def _guarded(shot: EvidenceSnapshot | None) -> dict[str, Any]:
         return dict.fromkeys(GUARDS, None) | {"guards": []}
     plain = to_plain(shot)
     return {name: plain[name] for name in GUARDS} | {"guards": guard_lines(shot)}
+
+
+def _mode(migration: Migration | None) -> str | None:
+    """Return whether traffic is live or an archive's; None where no gate has accepted the migration."""
+    try:
+        return None if migration is None else MigrationConfig.from_json(migration.config).spec.mode
+    except ConfigError:  # another version of Dualgate accepted it
+        return None
 
 
 def _rank(command: RoutingCommand) -> tuple[int, int, int]:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ from rich.live import Live
 
 from dualgate.cli.operate import words
 from dualgate.cli.operate.reading import Found, Reader
-from dualgate.cli.operate.view import Told, View
+from dualgate.cli.operate.view import Told, View, brief
 from dualgate.schemas import records
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError, RecordError
@@ -94,23 +94,26 @@ def _redraw(follower: Follower, view: View, console: Console) -> None:
 
 
 def _tell(follower: Follower, view: View, console: Console) -> None:
-    line = changes(lambda text: console.print(text, markup=False))
-    line(view.document(now_ms()))
+    line = changes(lambda text: console.print(text, markup=False), view)
+    line(now_ms())
     while not view.terminal:
         follower.poll(REDRAW_S)
-        line(view.document(now_ms()))
+        line(now_ms())
 
 
-def changes(say: Callable[[str], None]) -> Callable[[Mapping[str, Any]], None]:
-    """Return a function that says the headline of a document, and its last decision, whenever one of them is new."""
-    told: list[Any] = [None, None]
+def changes(say: Callable[[str], None], view: View) -> Callable[[int], None]:
+    """Return a function that says the headline and what is waited for where the headline is new, and each decision made since."""
+    told: list[Any] = [None, max(0, len(view.decisions) - 1)]
 
-    def tell(document: Mapping[str, Any]) -> None:
-        head, last = words.headline(document), document["last_decision"]
+    def tell(now: int) -> None:
+        document = view.document(now)
+        head, first = words.headline(document), told[1]
         if head != told[0]:
             say(head)
-        if last is not None and last["decision_id"] != told[1]:
-            say(f"  {words.decided(last)}")
-        told[:] = [head, last and last["decision_id"]]
+            if document["waiting_for"]:
+                say(f"  {words.waiting(document)}")
+        for each in view.decisions[first:]:
+            say(f"  {words.decided(brief(each))}")
+        told[:] = [head, len(view.decisions)]
 
     return tell

@@ -1,6 +1,7 @@
 """A migration's state and decisions in words and tables, from the documents that --json prints."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -28,9 +29,23 @@ def headline(document: Document) -> str:
     if document["phase"] is None:
         return f"{document['migration_id']}: not accepted by any gate"
     flags = _flags(document, ", PAUSED", ", rolling back")
-    share = f"challenger serves {document['live_share']:.0%}"
     where = f"epoch {document['epoch']}, sequence {document['sequence']}, {document['n_pairs']:,} pairs"
-    return f"{document['migration_id']}: {document['phase']}{flags}, {share} ({where})"
+    return f"{document['migration_id']}: {document['phase']}{flags}, {_share(document)} ({where})"
+
+
+def _share(document: Document) -> str:
+    """Return whom the challenger serves now: nobody, whatever was commanded, once the lease has run out."""
+    share = f"{document['live_share']:.0%}"
+    return (
+        f"LEASE RAN OUT: the incumbent serves everyone (commanded: {share})"
+        if _lapsed(document)
+        else f"challenger serves {share}"
+    )
+
+
+def _lapsed(document: Document) -> bool:
+    left_ms = document["lease_left_ms"]
+    return bool(document["live_share"]) and left_ms is not None and left_ms < 0
 
 
 def _flags(document: Document, paused: str, rolling_back: str) -> str:
@@ -43,16 +58,32 @@ def status_lines(document: Document) -> list[str]:
     if document["incumbent"]:
         lines.append(f"{document['incumbent']} → {document['challenger']}, configuration {document['config_hash']}")
     if document["waiting_for"]:
-        lines.append(f"waiting for {document['waiting_for']}")
+        lines.append(waiting(document))
     if document["routers"]:
         lines.append(routers(document["routers"], document["last_update_ms"] + document["age_ms"]))
     if off := [name for name, each in document["dimensions"].items() if each["status"] == "off"]:
         lines.append(f"not measured at all (off in the migration file): {', '.join(off)}")
     lines += document["guards"]
+    if document["mode"] == "replay":
+        lines.append("mode replay: no check of the assignment, the archive obeyed other commands")
     lines.append(f"last update {age(document['age_ms'])} ago{lease(document['lease_left_ms'])}")
     if last := document["last_decision"]:
         lines.append(f"last decision: {decided(last)}")
+    lines += [f"operators: {commanded(each)}" for each in document["operators"] if each != last]
     return lines
+
+
+def waiting(document: Document) -> str:
+    """Return what is waited for; where that is nothing, what an operator can do."""
+    words = f"waiting for {document['waiting_for']}"
+    over = document["waiting_for"].startswith("nothing: ") and document["phase"] != "COMPLETED"
+    return f"{words} is the end, unless an operator gives retry or another start" if over else words
+
+
+def commanded(decision: Document) -> str:
+    """Return when who gave which command, and what came of it."""
+    when = datetime.fromtimestamp(decision["ledger_clock_ms"] / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"{when} {decision['actor']}: {decision['rule']} {decision['outcome']}: {decision['reason']}"
 
 
 def lease(left_ms: int | None) -> str:
@@ -67,12 +98,15 @@ def lease(left_ms: int | None) -> str:
 def routers(told: Document, now_ms: int) -> str:
     """Return how many routers follow, and the names of those that do not, with the command that they obey."""
     silent = f", {told['silent']} silent beyond the lease" if told["silent"] else ""
+    if not (told["following"] or told["silent"] or told["n_behind"]):
+        return "routers: none has acknowledged a command"
     text = f"routers: {told['following']} follow{silent}"
     behind = [
         f"{each['router_id']} (obeys {each['epoch']}/{each['sequence']}, heard {age(max(0, now_ms - each['heard_ms']))} ago)"
         for each in told["behind"]
     ]
-    return f"{text}; NOT FOLLOWING: {', '.join(behind)}" if behind else text
+    more = f" and {told['n_behind'] - len(behind)} more" if told["n_behind"] > len(behind) else ""
+    return f"{text}; NOT FOLLOWING: {', '.join(behind)}{more}" if behind else text
 
 
 def decided(decision: Document) -> str:
@@ -85,7 +119,10 @@ def decided(decision: Document) -> str:
 
 def dimensions(document: Document) -> Table:
     """Return the table of the dimensions."""
-    return table(COLUMNS, [_row(name, each) for name, each in document.items()])
+    made = table(COLUMNS, [_row(name, each) for name, each in document.items()])
+    for column in made.columns[:2]:
+        column.no_wrap, column.overflow = True, "fold"  # whole words on a narrow terminal: the numbers take two lines
+    return made
 
 
 def _row(name: str, each: Document) -> list[object]:
@@ -111,7 +148,7 @@ def overview(documents: Iterable[Document]) -> Table:
         (
             d["migration_id"],
             (d["phase"] or "not accepted") + _flags(d, " (paused)", " (rolling back)"),
-            f"{d['live_share']:.0%}",
+            "0% (lease ran out)" if _lapsed(d) else f"{d['live_share']:.0%}",
             f"{d['n_pairs']:,}",
             d["waiting_for"],
             f"{age(d['age_ms'])} ago",

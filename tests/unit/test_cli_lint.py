@@ -72,6 +72,14 @@ def test_a_budget_that_can_never_count_is_a_fault(
     assert told.endswith("accepted: null")
 
 
+def test_a_budget_below_what_is_tolerated_is_remarked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both numbers are told: such a budget holds a challenger that the file calls good enough."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + "error_budget: {latency: 0.005}\n", encoding="utf-8")
+    assert _lint(str(file)) == 0
+    assert "error_budget.latency=0.005 is below dimensions.latency.worse_by=0.0075" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_budget_that_the_file_does_not_give_is_none_where_a_dimension_is_off(tmp_path: Path) -> None:
     """The default budget of correctness is no fault of a file that has it off."""
     file = tmp_path / "m.yaml"

@@ -106,8 +106,9 @@ def test_status_says_what_is_waited_for_with_both_numbers() -> None:
     )  # fmt: skip
     shot = snapshot(2_000, "CANARY", 0.05, waiting_for="observations: 120 of 2000")
     seen = view(migration, decision(1_900, "SHADOW", "CANARY", 0.05), shot, command(2, 0.05, phase="CANARY"))
+    now = printed(words.status(seen.document(NOW)))
+    assert f"{MIGRATION}: CANARY, challenger serves 5% (epoch 1, sequence 2, 2,000 pairs)" in now
     told = printed(words.status(seen.document(NOW + 90_000)))
-    assert f"{MIGRATION}: CANARY, challenger serves 5% (epoch 1, sequence 2, 2,000 pairs)" in told
     assert "a:6 → a:7, configuration abc" in told
     assert "waiting for observations: 120 of 2000" in told
     assert "last update 1 min 30 s ago" in told
@@ -159,17 +160,58 @@ def test_each_phase_has_its_verdict_and_its_end(phase: str, verdict: str, over: 
 
 
 def test_without_a_terminal_a_line_is_told_at_each_change_only() -> None:
-    """The same document twice is silence; a decision is told once."""
+    """The same view twice is silence; each decision is told once, also where several were made between two looks."""
     said: list[str] = []
-    tell = changes(said.append)
-    first = view(command(1, 0.0, phase="SHADOW"))
-    tell(first.document(NOW))
-    tell(first.document(NOW + 5))
+    first = view(command(1, 0.0, phase="SHADOW"), snapshot(90, waiting_for="pairs: 90 of at least 100"))
+    tell = changes(said.append, first)
+    tell(NOW)
+    tell(NOW + 5)
+    assert said[1:] == ["  waiting for pairs: 90 of at least 100"]
+    first.take(obeyed("approve", reason="ann: approved"), NOW)
     first.take(decision(100, "SHADOW", "CANARY", 0.05), NOW)
-    tell(first.document(NOW))
-    tell(first.document(NOW))
-    assert len(said) == 2
-    assert said[1].startswith("  SHADOW → CANARY, gate:")
+    tell(NOW)
+    tell(NOW)
+    assert [line.split(":")[0] for line in said[2:]] == ["  approve applied", "  SHADOW → CANARY, gate"]
+
+
+def test_a_lease_that_ran_out_is_in_the_headline() -> None:
+    """Whoever is woken must not read that the challenger serves a quarter while nobody obeys; a watch tells it as a change."""
+    seen, said = view(command(phase="CANARY")), list[str]()
+    tell = changes(said.append, seen)
+    tell(NOW - 1)
+    tell(NOW + 1)
+    assert "challenger serves 25%" in said[0]
+    assert "LEASE RAN OUT: the incumbent serves everyone (commanded: 25%)" in said[1]
+    assert "0% (lease ran out)" in printed(words.overview([seen.document(NOW + 1)]))
+
+
+def test_status_tells_the_last_commands_and_who_gave_them() -> None:
+    """When, who, what, what came of it and why: also what was refused; the last decision is not told twice."""
+    seen = view(
+        command(), obeyed("pause", reason="ann@host: paused (freeze)"), obeyed("approve", "refused", reason="nothing waits")
+    )
+    lines = words.status_lines(seen.document(NOW))
+    (operators,) = [line for line in lines if line.startswith("operators: ")]
+    assert operators.endswith("UTC ann@host: pause applied: ann@host: paused (freeze)")
+    assert any(line.startswith("last decision: approve refused: nothing waits") for line in lines)
+
+
+def test_status_says_what_an_end_leaves_to_an_operator_and_where_no_router_is() -> None:
+    """Nothing is waited for, so the words say what may be done; no router is said, not counted as 0 that follow."""
+    none = Routers(following=0, silent=0, n_behind=0, behind=[], rolling_back=False)
+    ended = view(
+        command(phase="REJECTED(worse)"), snapshot(100, "REJECTED(worse)", waiting_for="nothing: REJECTED(worse)", routers=none)
+    )
+    lines = words.status_lines(ended.document(NOW))
+    assert "waiting for nothing: REJECTED(worse) is the end, unless an operator gives retry or another start" in lines
+    assert "routers: none has acknowledged a command" in lines
+
+
+def test_names_are_whole_on_a_narrow_terminal() -> None:
+    """The table of the dimensions fits 80 columns with every name and status in one piece."""
+    told = printed(words.dimensions(view(command(), snapshot(100)).document(NOW)["dimensions"]), 80)
+    assert all(name in told for name in ("correctness", "latency", "semantic", "safety", "collecting"))
+    assert "…" not in told.replace(" … ", "").replace(" …\n", "").replace(" …", "")
 
 
 @pytest.mark.parametrize(

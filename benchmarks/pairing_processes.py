@@ -1,8 +1,10 @@
-"""How the rate of pairing grows with its processes: the same backlog worked off by one, two and four of one group.
+"""How the rate of pairing grows with its processes: the same backlog read by one, two, four and eight of one group.
 
 python -m benchmarks.pairing_processes [--json]
 
-The rate is that of pairs on their topic between the first tenth and the last, three input records a pair, transactions on.
+First each process is held to a small share of a core, so that a machine of any size has cores left for all of them; then nothing
+is held, and the cores' use beside the rate says what ends the growth. Rates are from commit to commit, three input records a
+pair, transactions on. BENCH_QUERIES, BENCH_SECONDS and BENCH_SHARE set the backlog, the time of each run and the share.
 """
 
 from __future__ import annotations
@@ -12,55 +14,130 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
+import psutil
 from benchmarks.pairing_traffic import publish
+from benchmarks.processor_share import Held, processor_seconds_of
 from benchmarks.side_by_side import Measurement, ratio, report
-from confluent_kafka import Consumer, TopicPartition
 
 from dualgate.cli.broker import LocalBroker
-from dualgate.schemas.topics import PAIRS
+from dualgate.processors.pairing.worker import BATCH, PairingWorker
+from dualgate.processors.runtime.loop import rare_collections, run_sessions, stop_on_signals
+from dualgate.schemas.settings import Settings
 
-N_QUERIES = int(os.environ.get("BENCH_QUERIES", "400000"))
-PER_SECOND = 2_000.0
+N_QUERIES = int(os.environ.get("BENCH_QUERIES", "500000"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "12"))
+SHARE = float(os.environ.get("BENCH_SHARE", "0.06"))
+PARTITIONS, PER_SECOND, WARM_S = 8, 2_000.0, 3.0
 
 
-def rate(servers: str, processes: int) -> Measurement:
-    """Publish, let that many processes pair it, and return their common rate."""
-    prefix = f"bench{uuid.uuid4().hex[:8]}."
-    publish(servers, prefix, N_QUERIES, PER_SECOND)
-    environment = {**os.environ, "DUALGATE_BOOTSTRAP_SERVERS": servers, "DUALGATE_TOPIC_PREFIX": prefix}
-    command = [sys.executable, "-m", "dualgate.cli.main", "worker", "pairing"]
-    workers = [subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) for _ in range(processes)]
+def child(servers: str, prefix: str, group: str) -> None:
+    """Be one process of a group; say `time events` after each commit. It begins when it is told to."""
+
+    def told(point: str) -> None:
+        if point == "committed":
+            print(time.monotonic(), worker.reporter.events, flush=True)
+
+    worker = PairingWorker(Settings(bootstrap_servers=servers, topic_prefix=prefix), BATCH, told)
+    worker.group = group
+    print("ready", flush=True)
+    sys.stdin.readline()
+    with stop_on_signals() as stop, rare_collections():
+        run_sessions(worker.session, stop)
+
+
+@dataclass
+class Processes:
+    """Processes of one group, and how much processor time they and the broker have used."""
+
+    broker: int
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Let all of them work, as soon as all are ready to."""
+        for process in self.running:
+            assert process.stdout is not None
+            process.stdout.readline()
+        for process in self.running:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+
+    def used(self) -> tuple[float, float]:
+        """Return the processor seconds of the workers and of the broker so far."""
+        return sum(processor_seconds_of(p.pid) for p in self.running), processor_seconds_of(self.broker)
+
+    def end(self) -> list[list[tuple[float, int]]]:
+        """Stop them; return what each said of its commits."""
+        for process in self.running:
+            process.terminate()
+        said = [process.communicate(timeout=60)[0].splitlines() for process in self.running]
+        return [[(float(at), int(n)) for at, n in (line.split() for line in lines)] for lines in said]
+
+
+@contextmanager
+def processes(servers: str, broker: int, prefix: str, n: int) -> Iterator[Processes]:
+    """Processes of a group of their own, for the time of the block."""
+    group = uuid.uuid4().hex
+    command = [sys.executable, "-m", "benchmarks.pairing_processes", servers, prefix, group]
+    made = Processes(broker)
     try:
-        seconds = _seconds(servers, prefix)
+        for _ in range(n):
+            made.running.append(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            )
+        yield made
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.wait(60)
-    return Measurement(f"dualgate, processes: {processes}", 3 * 0.8 * N_QUERIES / seconds, "events/s")
+        for process in made.running:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
-def _seconds(servers: str, prefix: str) -> float:
-    """Return the time between a tenth of the pairs and nine."""
-    marks: list[float] = []
-    reader = Consumer({"bootstrap.servers": servers, "group.id": "watch", "isolation.level": "read_committed"})
-    places = [
-        TopicPartition(prefix + PAIRS, number) for number in reader.list_topics(prefix + PAIRS).topics[prefix + PAIRS].partitions
+def measure(servers: str, broker: int, prefix: str, n: int, share: float | None) -> list[Measurement]:
+    """Return the common rate of n processes, and the cores that they, the broker and the whole machine used meanwhile."""
+    with processes(servers, broker, prefix, n) as made, Held(share) as held:
+        made.begin()
+        held.hold([process.pid for process in made.running])
+        time.sleep(WARM_S)
+        began, before = time.monotonic(), made.used()
+        psutil.cpu_percent()
+        time.sleep(SECONDS)
+        ended, after, busy = time.monotonic(), made.used(), psutil.cpu_percent()
+        held.let_go()
+        rates = [_rate(commits, began, ended) for commits in made.end()]
+    name = f"dualgate, {n} at " + ("full speed" if share is None else f"{share:g} of a core")
+    workers, kafka = ((b - a) / (ended - began) for a, b in zip(before, after, strict=True))
+    return [
+        Measurement(name, sum(rates), "events/s"),
+        Measurement(f"{name}: used by them", 100 * workers, "% of a core"),
+        Measurement(f"{name}: used by the broker", 100 * kafka, "% of a core"),
+        Measurement(f"{name}: used by all", busy * (os.cpu_count() or 1), "% of a core"),
+        Measurement(f"{name}: by their time", sum(rates) / workers, "events/core s"),
     ]
-    for share in (0.1, 0.9):
-        while sum(reader.get_watermark_offsets(place, timeout=10)[1] for place in places) < share * N_QUERIES:
-            time.sleep(0.02)
-        marks.append(time.perf_counter())
-    reader.close()
-    return marks[1] - marks[0]
+
+
+def _rate(commits: list[tuple[float, int]], began: float, ended: float) -> float:
+    """Return a process's rate between its first commit in the time and its last; 0 where it had no part in the work."""
+    within = [commit for commit in commits if began <= commit[0] <= ended]
+    return (within[-1][1] - within[0][1]) / (within[-1][0] - within[0][0]) if len(within) > 1 else 0.0
 
 
 def main() -> None:
-    """One, two, four processes, one after another on one broker."""
+    """One to eight processes, held; one to four, free; or be one of the processes."""
+    if len(sys.argv) == 4:
+        child(*sys.argv[1:])
+        return
     with LocalBroker(heap="1g") as broker:
-        measured = [rate(broker.bootstrap_servers, processes) for processes in (1, 2, 4)]
-    report(measured, [ratio(f"{other.name} over one", other, measured[0]) for other in measured[1:]], __doc__ or "")
+        servers, prefix = broker.bootstrap_servers, f"bench{uuid.uuid4().hex[:8]}."
+        publish(servers, prefix, N_QUERIES, PER_SECOND, PARTITIONS)
+        held = [measure(servers, broker.pid, prefix, n, SHARE) for n in (1, 2, 4, 8)]
+        free = [measure(servers, broker.pid, prefix, n, None) for n in (1, 2, 4)]
+    ratios = [ratio(f"{rate.name} over one", rate, runs[0][0]) for runs in (held, free) for rate, *_ in runs[1:]]
+    report([each for run in held + free for each in run], ratios, __doc__ or "")
 
 
 if __name__ == "__main__":

@@ -52,9 +52,9 @@ def _sized(codec: Codec, record: Query | Response, size: int) -> bytes:
     return codec.encode(type(record)(**{**fields, name: filled[0] * wanted}))
 
 
-def publish(servers: str, prefix: str, n_queries: int, per_second: float) -> int:
+def publish(servers: str, prefix: str, n_queries: int, per_second: float, partitions: int = PARTITIONS) -> int:
     """Create the topics and write the traffic; return the number of records."""
-    create_topics(servers, prefix, PARTITIONS)
+    create_topics(servers, prefix, partitions)
     producer = Producer(
         {
             "bootstrap.servers": servers,

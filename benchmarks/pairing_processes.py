@@ -35,11 +35,11 @@ PARTITIONS, PER_SECOND, WARM_S = 8, 2_000.0, 3.0
 
 
 def child(servers: str, prefix: str, group: str) -> None:
-    """Be one process of a group; say `time events` after each commit. It begins when it is told to."""
+    """Be one process of a group; say `time events processor-time` after each commit. It begins when it is told to."""
 
     def told(point: str) -> None:
         if point == "committed":
-            print(time.monotonic(), worker.reporter.events, flush=True)
+            print(time.monotonic(), worker.reporter.events, time.process_time(), flush=True)
 
     worker = PairingWorker(Settings(bootstrap_servers=servers, topic_prefix=prefix), BATCH, told)
     worker.group = group
@@ -51,9 +51,8 @@ def child(servers: str, prefix: str, group: str) -> None:
 
 @dataclass
 class Processes:
-    """Processes of one group, and how much processor time they and the broker have used."""
+    """Processes of one group."""
 
-    broker: int
     running: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def begin(self) -> None:
@@ -66,24 +65,20 @@ class Processes:
             process.stdin.write("\n")
             process.stdin.flush()
 
-    def used(self) -> tuple[float, float]:
-        """Return the processor seconds of the workers and of the broker so far."""
-        return sum(processor_seconds_of(p.pid) for p in self.running), processor_seconds_of(self.broker)
-
-    def end(self) -> list[list[tuple[float, int]]]:
+    def end(self) -> list[list[list[float]]]:
         """Stop them; return what each said of its commits."""
         for process in self.running:
             process.terminate()
         said = [process.communicate(timeout=60)[0].splitlines() for process in self.running]
-        return [[(float(at), int(n)) for at, n in (line.split() for line in lines)] for lines in said]
+        return [[[float(word) for word in line.split()] for line in lines] for lines in said]
 
 
 @contextmanager
-def processes(servers: str, broker: int, prefix: str, n: int) -> Iterator[Processes]:
+def processes(servers: str, prefix: str, n: int) -> Iterator[Processes]:
     """Processes of a group of their own, for the time of the block."""
     group = uuid.uuid4().hex
     command = [sys.executable, "-m", "benchmarks.pairing_processes", servers, prefix, group]
-    made = Processes(broker)
+    made = Processes()
     try:
         for _ in range(n):
             made.running.append(
@@ -99,31 +94,36 @@ def processes(servers: str, broker: int, prefix: str, n: int) -> Iterator[Proces
 
 def measure(servers: str, broker: int, prefix: str, n: int, share: float | None) -> list[Measurement]:
     """Return the common rate of n processes, and the cores that they, the broker and the whole machine used meanwhile."""
-    with processes(servers, broker, prefix, n) as made, Held(share) as held:
+    # Free processes would be through with the backlog in the time of held ones.
+    seconds = SECONDS if share else SECONDS / 3
+    with processes(servers, prefix, n) as made, Held(share) as held:
         made.begin()
         held.hold([process.pid for process in made.running])
         time.sleep(WARM_S)
-        began, before = time.monotonic(), made.used()
+        began, kafka = time.monotonic(), processor_seconds_of(broker)
         psutil.cpu_percent()
-        time.sleep(SECONDS)
-        ended, after, busy = time.monotonic(), made.used(), psutil.cpu_percent()
+        time.sleep(seconds)
+        ended, kafka, busy = time.monotonic(), processor_seconds_of(broker) - kafka, psutil.cpu_percent()
         held.let_go()
-        rates = [_rate(commits, began, ended) for commits in made.end()]
+        each = [_rate(commits, began, ended) for commits in made.end()]
     name = f"dualgate, {n} at " + ("full speed" if share is None else f"{share:g} of a core")
-    workers, kafka = ((b - a) / (ended - began) for a, b in zip(before, after, strict=True))
+    rate, used = (sum(column) for column in zip(*each, strict=True))
     return [
-        Measurement(name, sum(rates), "events/s"),
-        Measurement(f"{name}: used by them", 100 * workers, "% of a core"),
-        Measurement(f"{name}: used by the broker", 100 * kafka, "% of a core"),
+        Measurement(name, rate, "events/s"),
+        Measurement(f"{name}: used by them", 100 * used, "% of a core"),
+        Measurement(f"{name}: used by the broker", 100 * kafka / (ended - began), "% of a core"),
         Measurement(f"{name}: used by all", busy * (os.cpu_count() or 1), "% of a core"),
-        Measurement(f"{name}: by their time", sum(rates) / workers, "events/core s"),
+        Measurement(f"{name}: by their time", rate / used, "events/core s"),
     ]
 
 
-def _rate(commits: list[tuple[float, int]], began: float, ended: float) -> float:
-    """Return a process's rate between its first commit in the time and its last; 0 where it had no part in the work."""
+def _rate(commits: list[list[float]], began: float, ended: float) -> tuple[float, float]:
+    """Return a process's events and its seconds of the processor in a second, from its first commit in the time to its last."""
     within = [commit for commit in commits if began <= commit[0] <= ended]
-    return (within[-1][1] - within[0][1]) / (within[-1][0] - within[0][0]) if len(within) > 1 else 0.0
+    if len(within) < 2:
+        return 0.0, 0.0  # it had no part in the work
+    seconds, events, used = (last - first for first, last in zip(within[0], within[-1], strict=True))
+    return events / seconds, used / seconds
 
 
 def main() -> None:

@@ -13,32 +13,13 @@ An id lives once: a repeat within W of a remembered one is dropped; so is one fu
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from dualgate.processors.pairing.positions import Expired
-from dualgate.processors.pairing.records import (
-    ANSWERS,
-    CHALLENGER,
-    INCUMBENT,
-    LATE,
-    NO_ANSWER,
-    NO_CHALLENGER,
-    NO_INCUMBENT,
-    RERUN,
-    Outputs,
-    Writer,
-)
+from dualgate.processors.pairing.records import ANSWERS, RERUN, Outputs, Writer
+from dualgate.processors.pairing.settling import ALL, BIT, BODY, Entry, Settler, remembered
 from dualgate.processors.pairing.waiting import Waiting
 from dualgate.schemas.settings import PairingTimes
 
-# A query that waits: [time, mask, query, incumbent, challenger, rerun]; the mask has a bit for each answer that is there
-# or not awaited. A settled one is time << 4 | mask.
-Entry = list[Any]
-_BODY = 2
-_BIT = {role: 1 << role for role in ANSWERS}
-_BOTH = _BIT[INCUMBENT] | _BIT[CHALLENGER]
-_ALL = _BOTH | _BIT[RERUN]
-_MISSING = {0: NO_ANSWER, _BIT[INCUMBENT]: NO_CHALLENGER, _BIT[CHALLENGER]: NO_INCUMBENT}
 _BEFORE_ALL = -(1 << 62)
 
 
@@ -53,6 +34,7 @@ class Window:
         "_open",
         "_query_buckets",
         "_settled",
+        "_settler",
         "_times",
         "_waiting",
         "_writer",
@@ -63,7 +45,7 @@ class Window:
     def __init__(self, times: PairingTimes, writer: Writer) -> None:
         self._times = times
         self._grain = times.grain_ms
-        self._writer = writer
+        self._writer, self._settler = writer, Settler(writer)
         self._open: dict[bytes, Entry] = {}
         self._settled: dict[bytes, int] = {}
         self._waiting = {role: Waiting(times.grain_ms) for role in ANSWERS}
@@ -81,7 +63,7 @@ class Window:
         last: int | None = None
         bucket: list[bytes] = []
         for key, time, body, rerun in zip(keys, times, bodies, reruns, strict=True):
-            mask = _BIT[RERUN]
+            mask = BIT[RERUN]
             if rerun:
                 mask, self.awaits_reruns = 0, True
             if (key in open_ or key in settled) and self._is_repeat(key, time, out):
@@ -89,13 +71,15 @@ class Window:
             entry = [time, mask, body, None, None, None]
             if key in incumbents or key in challengers or key in others:
                 self._claim(key, entry, out)
-            if entry[1] == _ALL:
-                self._emit_pair(key, entry, out)
+            if entry[1] == ALL:
+                self._settler.pair(key, entry, out)
+                settled[key] = remembered(entry)
             elif time < closed_ms:
                 if time < self._forgotten_ms:
-                    self._emit_forgotten(key, entry, out)
+                    self._settler.forgotten(key, entry, out)
                     continue
-                self._close(key, entry, out)
+                self._settler.close(key, entry, out)
+                settled[key] = remembered(entry)
             else:
                 open_[key] = entry
             if time // grain != last:
@@ -106,7 +90,7 @@ class Window:
     def answers(self, role: int, keys: Sequence[bytes], times: Sequence[int], bodies: Sequence[bytes], out: Outputs) -> None:
         """Handle the answers of one role in offset order."""
         open_, settled, wait, late_ms = self._open, self._settled, self._waiting[role].add, self._late_ms
-        bit, slot, window_ms, early_ms = _BIT[role], role + _BODY, self._times.window_ms, -self._times.skew_ms
+        bit, slot, window_ms, early_ms = BIT[role], role + BODY, self._times.window_ms, -self._times.skew_ms
         emit, pair = out.pairs.append, self._writer.pair
         for key, time, body in zip(keys, times, bodies, strict=True):
             entry = open_.get(key)
@@ -117,7 +101,7 @@ class Window:
                     continue
                 entry[slot] = body
                 entry[1] = mask = mask | bit
-                if mask == _ALL:
+                if mask == ALL:
                     asked, _, query, incumbent, challenger, rerun = entry
                     emit((key, pair(query, incumbent, challenger, rerun), asked))
                     del open_[key]
@@ -125,7 +109,7 @@ class Window:
             elif key in settled and self._belongs_to_settled(role, key, time, body, out):
                 pass
             elif time < late_ms:
-                self._emit_late(role, key, time, body, out)
+                self._settler.late(role, key, time, body, out)
             else:
                 wait(key, time, body)
 
@@ -138,7 +122,7 @@ class Window:
             self._close_due(keys, out)
         for role, waiting in self._waiting.items():
             for key, (time, body) in waiting.over(self._late_ms):
-                self._emit_late(role, key, time, body, out)
+                self._settler.late(role, key, time, body, out)
         self.forget(self._late_ms - window_ms)
 
     def bounds(self) -> tuple[int | None, int | None]:
@@ -178,50 +162,23 @@ class Window:
         asked = entry[0]
         for role, waiting in self._waiting.items():
             for _, body in waiting.take(key, asked - self._times.skew_ms, asked + self._times.window_ms):
-                if entry[1] & _BIT[role]:
+                if entry[1] & BIT[role]:
                     out.count("duplicate_answers")
                 else:
-                    entry[role + _BODY] = body
-                    entry[1] |= _BIT[role]
+                    entry[role + BODY] = body
+                    entry[1] |= BIT[role]
 
     def _belongs_to_settled(self, role: int, key: bytes, time: int, body: bytes, out: Outputs) -> bool:
         """Drop a second answer of a settled query, or tell the one it was closed without; False where it is out of range."""
         settled = self._settled[key]
         if not -self._times.skew_ms <= time - (settled >> 4) <= self._times.window_ms:
             return False
-        if settled & _BIT[role]:
+        if settled & BIT[role]:
             out.count("duplicate_answers")
         else:
-            self._settled[key] = settled | _BIT[role]
-            self._emit_late(role, key, time, body, out)
+            self._settled[key] = settled | BIT[role]
+            self._settler.late(role, key, time, body, out)
         return True
-
-    def _emit_pair(self, key: bytes, entry: Entry, out: Outputs) -> None:
-        asked, mask, query, incumbent, challenger, rerun = entry
-        out.pairs.append((key, self._writer.pair(query, incumbent, challenger, rerun), asked))
-        self._settled[key] = asked << 4 | mask
-
-    def _emit_late(self, role: int, key: bytes, time: int, body: bytes, out: Outputs) -> None:
-        bodies = [None, None, None, None]
-        bodies[role] = body  # type: ignore[call-overload]
-        out.unpaired.append((key, self._writer.unpaired(key, LATE[1], bodies), time))
-        out.count(LATE[0])
-
-    def _emit_forgotten(self, key: bytes, entry: Entry, out: Outputs) -> None:
-        """Tell a query so old that its id would be forgotten: an archive replayed again must count nothing twice."""
-        out.unpaired.append((key, self._writer.unpaired(key, LATE[1], entry[_BODY:]), entry[0]))
-        out.count("forgotten_queries")
-
-    def _close(self, key: bytes, entry: Entry, out: Outputs) -> None:
-        """Settle a query whose time is over: a pair that lacks at most its re-run, else what is missing."""
-        if entry[1] & _BOTH == _BOTH:
-            out.count("without_rerun")
-            self._emit_pair(key, entry, out)
-            return
-        name, reason = _MISSING[entry[1] & _BOTH]
-        out.unpaired.append((key, self._writer.unpaired(key, reason, entry[_BODY:]), entry[0]))
-        out.count(name)
-        self._settled[key] = entry[0] << 4 | entry[1]
 
     def _close_due(self, keys: Iterable[bytes], out: Outputs) -> None:
         open_, closed_ms = self._open, self._closed_ms
@@ -229,7 +186,8 @@ class Window:
             entry = open_.get(key)
             if entry is not None and entry[0] < closed_ms:
                 del open_[key]
-                self._close(key, entry, out)
+                self._settler.close(key, entry, out)
+                self._settled[key] = remembered(entry)
 
     def _forget(self, keys: Iterable[bytes]) -> None:
         settled, oldest = self._settled, self._forgotten_ms << 4

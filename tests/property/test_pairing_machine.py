@@ -154,7 +154,7 @@ class Hasty(Window):
         super().answers(role, keys, times, bodies, out)
         for key in list(self._waiting[role].keys):
             for time, body in self._waiting[role].keys.pop(key):
-                self._emit_late(role, key, time, body, out)
+                self._settler.late(role, key, time, body, out)
 
 
 class Forgetful(GroupLogic):

@@ -3,7 +3,7 @@
 python -m benchmarks.pairing_window [--json]
 
 One query in ten gets no challenger's answer and waits for the whole window. The worker is the command as people start it, and
-what is told of it is what it serves to Prometheus. BENCH_RATE (queries a second) and BENCH_WINDOW (seconds) set the traffic.
+what is told of it is what it serves to Prometheus. BENCH_RATE (queries a second), BENCH_WINDOW and BENCH_SECONDS set the traffic.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WINDOW_S = int(os.environ.get("BENCH_WINDOW", "120"))
 SKEW_S = WINDOW_S // 5
 # An id is remembered for two windows and the skew: from then on memory must not grow.
 FULL_S = 2 * WINDOW_S + SKEW_S
-SECONDS = FULL_S + WINDOW_S // 2
+SECONDS = int(os.environ.get("BENCH_SECONDS", FULL_S + WINDOW_S // 2))
 SILENT, LOOK_S, MIB = 10, 2.0, 1 << 20
 # As benchmarks.pairing_memory counts them, in bytes: a query that waits with an answer, and a settled id.
 WAITING, SETTLED = 1_231, 240

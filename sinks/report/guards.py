@@ -68,3 +68,38 @@ def budget_rows(snapshots: Iterable[EvidenceSnapshot]) -> list[tuple[str, str, s
     """Return each live phase's budgets as they last stood: phase, dimension, words."""
     last = {(shot.phase, name): each for shot in snapshots for name, each in (shot.budgets or {}).items()}
     return [(phase, name, budget_words(each)) for (phase, name), each in last.items()]
+
+
+def strata_rows(snapshots: Iterable[EvidenceSnapshot]) -> list[tuple[str, str, str]]:
+    """Return each phase's coverage by stratum as it last stood: phase, stratum, scored of eligible for each dimension."""
+    rows = []
+    for shot in {shot.phase: shot for shot in snapshots if shot.strata}.values():
+        found = sorted((shot.strata or {}).items())
+        rows += [(shot.phase, name, _coverage(each)) for name, each in found[:MANY]]
+        rows += [(shot.phase, f"and {len(found) - MANY} more", "")] if len(found) > MANY else []
+    return rows
+
+
+def _coverage(each: StratumEvidence) -> str:
+    return ", ".join(f"{name} {each.scored[name]:,} of {n:,}" for name, n in each.eligible.items() if n) or "nothing eligible"
+
+
+def check_rows(snapshots: Iterable[EvidenceSnapshot]) -> list[tuple[str, str, str]]:
+    """Return each phase's checks as they last stood: phase, check, both numbers and what follows."""
+    last = {(shot.phase, name): each for shot in snapshots for name, each in (shot.checks or {}).items()}
+    return [
+        (
+            phase,
+            name,
+            f"log e {c.log_e:.2f} {'≥' if c.holds else '<'} {c.threshold:.2f}: {'HOLDS the step' if c.holds else 'passed'}",
+        )
+        for (phase, name), c in last.items()
+    ]
+
+
+def assignment_words(mode: str, snapshots: Iterable[EvidenceSnapshot]) -> str:
+    """Return why the share of queries that routers report was never held against the commanded one; nothing where it was."""
+    if mode == "replay":
+        return "off in mode replay: the archive obeyed other commands"
+    told = any("assignment" in (shot.checks or {}) for shot in snapshots)
+    return "" if told else "no router has told of a query under a live share"

@@ -13,7 +13,7 @@ from dualgate.schemas.dimensions import DIMENSIONS
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import DecisionRecord, DimensionEvidence
 from dualgate.sinks.report.figures import estimate_figure, evidence_figure, phases_figure
-from dualgate.sinks.report.guards import budget_rows, monitor_words
+from dualgate.sinks.report.guards import assignment_words, budget_rows, check_rows, monitor_words, strata_rows
 from dualgate.sinks.report.story import Story
 from dualgate.sinks.report.summary import coverage, covered, verdict_of
 from dualgate.sinks.report.words import Measure, measure_of, move_words, sentence, told, unit_words
@@ -65,6 +65,9 @@ def render(story: Story) -> str:
         decisions=[_decision(made) for made in story.decisions if made.kind != "renewal"],
         budgets=budget_rows(story.snapshots),
         guards=_guards(story),
+        strata=strata_rows(story.snapshots),
+        checks=_checks(story),
+        operators=[_command(made) for made in story.commands],
         routers=_routers(story),
         counters=_counters(story),
         scorers=_scorers(story),
@@ -81,7 +84,7 @@ def _tiles(story: Story) -> Iterator[tuple[str, str]]:
     )
     yield "pairs in the log", f"{story.total_pairs:,}"
     yield "coverage (the least)", "-" if whole is None else f"{whole:.1%}"
-    yield "ends in", story.phase
+    yield "ends in", story.phase if story.epoch < 2 else f"{story.phase} (epoch {story.epoch})"
     clocks = [s.evidence_clock_ms for s in story.snapshots if s.evidence_clock_ms is not None]
     if clocks:
         yield "evidence spans", f"{(max(clocks) - min(clocks)) / 86_400_000:.1f} days"
@@ -175,6 +178,18 @@ def _guards(story: Story) -> list[tuple[str, str]]:
     """Return the monitors as they last stood, or why a dimension has none."""
     told = next((shot.monitors for shot in reversed(story.snapshots) if shot.monitors), {})
     return [(name, monitor_words(each)) for name, each in told.items()]
+
+
+def _checks(story: Story) -> list[tuple[str, str, str]]:
+    """Return the checks of each phase, and why there is none of the assignment."""
+    absent = assignment_words(story.config.spec.mode, story.snapshots)
+    return check_rows(story.snapshots) + ([("", "assignment", absent)] if absent else [])
+
+
+def _command(made: DecisionRecord) -> tuple[str, str, int, str, str]:
+    """Return when who gave which command in which epoch, and what came of it."""
+    when = datetime.fromtimestamp(made.ledger_clock_ms / 1e3, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return when, made.actor or "", made.epoch, f"{made.rule} {made.outcome or ''}", made.reason
 
 
 def _counters(story: Story) -> list[tuple[str, str]]:

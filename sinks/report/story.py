@@ -16,7 +16,7 @@ class Story:
     """One epoch of a migration, from its start to where the log ends; snapshots and decisions in ledger order.
 
     `n_pairs` is how many pairs the log holds, None where only what the gate saw is known. `notes` are remarks for the
-    reader, such as what in the data was composed.
+    reader, such as what in the data was composed. `commands` are the decisions on operators' commands, of every epoch.
     """
 
     config: MigrationConfig
@@ -24,6 +24,7 @@ class Story:
     decisions: tuple[DecisionRecord, ...]
     n_pairs: int | None = None
     notes: tuple[str, ...] = field(default=())
+    commands: tuple[DecisionRecord, ...] = ()
 
     @classmethod
     def of(
@@ -35,7 +36,14 @@ class Story:
         kept = [each for each in records if _epoch(each) == epoch]
         snapshots = {(s.ledger_offset, s.ledger_row, s.n_pairs): s for each in kept if (s := each.snapshot)}
         decisions = {d.decision_id: d for each in kept if (d := each.decision)}
-        return cls(config, tuple(snapshots.values()), tuple(decisions.values()), n_pairs, tuple(notes))
+        commands = {d.decision_id: d for each in records if (d := each.decision) and d.actor}
+        told = tuple(snapshots.values()), tuple(decisions.values())
+        return cls(config, *told, n_pairs, tuple(notes), tuple(commands.values()))
+
+    @property
+    def epoch(self) -> int:
+        """Return the epoch that is told of; 0 where nothing is known of any."""
+        return max((each.epoch for each in (*self.snapshots, *self.decisions)), default=0)
 
     @property
     def phase(self) -> str:

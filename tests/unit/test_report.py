@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import RouterBehind, Routers
+from dualgate.schemas.records import CheckEvidence, RouterBehind, Routers, StratumEvidence
 from dualgate.sinks.report import Story, render, sentence, summary, verdict_of, write_report
 from support.stories import config, decision, rollout, snapshot, story
 
@@ -136,3 +136,18 @@ def test_routers_are_told_where_there_are_some() -> None:
     assert "obeys 1/2" in page
     assert "a router has not let go of the challenger" in page
     assert "<h2>Routers</h2>" not in render(story())
+
+
+def test_coverage_by_stratum_checks_and_operators_stand_in_the_page() -> None:
+    """What holds a step is told with both numbers, by phase; who commanded what stands there over all epochs."""
+    strata = {"join": StratumEvidence(eligible={"correctness": 40}, scored={"correctness": 31})}
+    checks = {"strata": CheckEvidence(log_e=9.5, threshold=9.17, holds=True)}
+    seen = snapshot(7_100, "CANARY", 0.05, strata=strata, checks=checks)
+    order = {"kind": "command", "rule": "pause", "outcome": "applied", "actor": "ann@host", "routing_command": None}
+    old = decision(10, "SHADOW", "SHADOW", 0.0, decision_id="m/0/1", epoch=0, reason="ann@host: paused (freeze)", **order)
+    page = render(Story.of(config(), [old, *rollout(2), seen], 12_000))
+    assert "correctness 31 of 40" in page
+    assert "log e 9.50 ≥ 9.17: HOLDS the step" in page
+    assert "off in mode replay" in page or "no router has told of a query" in page
+    assert "<h2>Who commanded what, and when</h2>" in page
+    assert "ann@host: paused (freeze)" in page

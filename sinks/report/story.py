@@ -43,7 +43,7 @@ class Story:
     @property
     def epoch(self) -> int:
         """Return the epoch that is told of; 0 where nothing is known of any."""
-        return max((each.epoch for each in (*self.snapshots, *self.decisions)), default=0)
+        return max([s.epoch for s in self.snapshots] + [d.epoch for d in self.decisions], default=0)
 
     @property
     def phase(self) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,7 +144,13 @@ def test_coverage_by_stratum_checks_and_operators_stand_in_the_page() -> None:
     strata = {"join": StratumEvidence(eligible={"correctness": 40}, scored={"correctness": 31})}
     checks = {"strata": CheckEvidence(log_e=9.5, threshold=9.17, holds=True)}
     seen = snapshot(7_100, "CANARY", 0.05, strata=strata, checks=checks)
-    order = {"kind": "command", "rule": "pause", "outcome": "applied", "actor": "ann@host", "routing_command": None}
+    order: dict[str, Any] = {
+        "kind": "command",
+        "rule": "pause",
+        "outcome": "applied",
+        "actor": "ann@host",
+        "routing_command": None,
+    }
     old = decision(10, "SHADOW", "SHADOW", 0.0, decision_id="m/0/1", epoch=0, reason="ann@host: paused (freeze)", **order)
     page = render(Story.of(config(), [old, *rollout(2), seen], 12_000))
     assert "correctness 31 of 40" in page

@@ -302,7 +302,7 @@ def _told(message: str) -> tuple[str, ...]:
 
 def _complaint(path: tuple[Any, ...], name: str, error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        accepted = list(_keys(path[:-1]))
+        accepted = list(accepted_keys(MigrationSpec, path[:-1]))
         near = difflib.get_close_matches(str(path[-1]), accepted, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         return f"{name} is not a key here{hint}; accepted are {', '.join(accepted)}"
@@ -325,13 +325,17 @@ def _walked(value: Any, loc: tuple[Any, ...]) -> Iterator[Any]:
             yield part
 
 
-def _keys(path: tuple[Any, ...]) -> Iterator[str]:
-    """Yield the keys that the model accepts at a path."""
-    model: Any = MigrationSpec
+def accepted_keys(model: Any, path: tuple[Any, ...]) -> Iterator[str]:
+    """Yield the keys that a model accepts at a path; below a mapping any name leads to what is in it."""
+    of_any_name = False
     for part in path:
+        if of_any_name:
+            of_any_name = False
+            continue
         fields = getattr(model, "model_fields", {})
         found = next((f for n, f in fields.items() if part in (n, f.alias)), None)
         model = _model_of(found.annotation) if found else None
+        of_any_name = getattr(found and found.annotation, "__origin__", None) is dict
     for name, info in getattr(model, "model_fields", {}).items():
         yield info.alias or name
 

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from dualgate.schemas.dimensions import Part
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.migration import MigrationSpec
+from dualgate.schemas.migration import MigrationSpec, accepted_keys
 from dualgate.schemas.yaml_lines import read_yaml
 
 SCENARIOS = ("good", "design", "equal", "worse", "null")
@@ -168,10 +168,22 @@ def load_scenario(name: str, spec: MigrationSpec, file: Path | None) -> Scenario
     if name not in known:
         if name in SCENARIOS:
             return built_in(name, spec)
-        raise ConfigError(f"{file}: scenario {name!r} is not there; accepted: {', '.join([*map(str, known), *SCENARIOS])}")
+        accepted = dict.fromkeys([*map(str, known), *SCENARIOS])
+        raise ConfigError(f"{file}: scenario {name!r} is not there; accepted: {', '.join(accepted)}")
     try:
         return Scenario.model_validate(known[name])
     except ValidationError as error:
-        fault = error.errors()[0]
-        path = ("scenarios", name, *fault["loc"])
-        raise ConfigError(f"{file}:{document.line(path)}: {'.'.join(map(str, path))}: {fault['msg']}") from None
+        faults = [(document.line(("scenarios", name, *fault["loc"])), fault) for fault in error.errors()]
+        told = [f"{file}:{line}: {_complaint(name, fault)}" for line, fault in sorted(faults, key=lambda item: item[0])]
+        raise ConfigError("\n".join(told)) from None
+
+
+def _complaint(name: str, fault: Any) -> str:
+    """Return a fault as its key, the value that was given, and what is wrong or accepted."""
+    key = ".".join(map(str, ("scenarios", name, *fault["loc"])))
+    given = "" if isinstance(fault["input"], dict) else f"={fault['input']!r}"
+    if fault["type"] == "extra_forbidden":
+        return f"{key}{given} is not a key here; accepted are {', '.join(accepted_keys(Scenario, fault['loc'][:-1]))}"
+    if fault["type"] == "missing":
+        return f"{key} is missing"
+    return f"{key}{given}: {fault['msg'].removeprefix('Value error, ').replace('Input should', 'must')}"

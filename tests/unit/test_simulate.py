@@ -208,6 +208,23 @@ def test_scenario_files(tmp_path: Path) -> None:
         load_scenario("mine", spec, tmp_path / "nowhere.yaml")
 
 
+def test_every_fault_of_a_scenario_is_told_with_its_value_and_what_is_accepted(tmp_path: Path) -> None:
+    """Unknown keys name the accepted ones, also below a stratum's name; all faults are told; a name is listed once."""
+    file = tmp_path / "scenarios.yaml"
+    file.write_text(
+        "scenarios:\n  good:\n    slo: 3\n    correctness: {incumbent: 2, challenger: 0.5}\n    strata: {a: {shere: 1}}\n"
+    )
+    with pytest.raises(ConfigError) as told:
+        load_scenario("good", _spec(), file)
+    slo, rate, missing, key = str(told.value).replace(str(file), "f").splitlines()
+    assert slo.startswith("f:3: scenarios.good.slo=3 is not a key here; accepted are correctness, slow, semantic")
+    assert rate == "f:4: scenarios.good.correctness.incumbent=2: must be less than or equal to 1"
+    assert missing == "f:5: scenarios.good.strata.a.share is missing"
+    assert key == "f:5: scenarios.good.strata.a.shere=1 is not a key here; accepted are share, shift"
+    with pytest.raises(ConfigError, match=r"accepted: good, design, equal, worse, null$"):
+        load_scenario("nobody", _spec(), file)
+
+
 def test_impossible_laws_are_refused() -> None:
     """A discordance that two rates cannot have, and classes above the whole, are errors with the numbers."""
     with pytest.raises(ValidationError, match=r"discordance=0\.01 is impossible"):

@@ -99,15 +99,15 @@ def section(pool: Pool, spec: MigrationSpec, runs: int = 4_000, seed: int = 5) -
         "C0 exp(-kappa n), C0 = 1": (grid, [float(np.exp(-evidence.kappa * n)) for n in grid]),
     }
     words = (
-        f"A window of {HOURS:g} hours, a missed regression costs {IMPACT:,.0f}; the regression is {_LOSS:.0%} points of right "
-        f"answers, found by the gate's own evidence at its first level (log e {evidence.level:.2f}); "
-        f"kappa {evidence.kappa:.5f}.",
-        f"Over the {len(cells)} cells the closed form's predicted cost is off by {_spread([c.error for c in cells])} (with the "
-        f"inverse Gaussian for U: {_spread([c.gaussian_error for c in cells])}); following its share costs "
+        f"A window of {HOURS:g} hours, a missed regression costs {IMPACT:,.0f}; the regression is {_LOSS:.0%} points of "
+        f"right answers, found by the gate's own evidence at its first level (log e {evidence.level:.2f}); kappa "
+        f"{evidence.kappa:.5f}.",
+        f"Over the {len(cells)} cells the closed form's predicted cost is off by {_spread([c.error for c in cells])} (with "
+        f"the inverse Gaussian for U: {_spread([c.gaussian_error for c in cells])}); following its share costs "
         f"{_spread([c.regret for c in cells])} more than the best share found by search.",
-        "It is wrong in two ways. With few pairs it is too hopeful: the exponential falls from the first pair on, but evidence "
-        "must first climb to its level, and the gate's mixture of bets climbs slower than the form's one best bet. With many "
-        "pairs it is too dear: it pays for the whole window, while mirroring ends when a regression is found.",
+        "It is wrong in two ways. With few pairs it is too hopeful: the exponential falls from the first pair on, but "
+        "evidence must first climb to its level, and the gate's mixture of bets climbs slower than the form's one best bet. "
+        "With many pairs it is too dear: it pays for the whole window, while mirroring ends when a regression is found.",
         "The controller sets the share anew every hour from what is known by then; it never decides.",
     )
     columns = (

@@ -17,12 +17,14 @@ def paired_signal(f: Figures) -> Iterator[Finding]:
     yield Finding(
         better,
         "The paired live signal keeps shifts of the traffic from becoming alarms.",
-        f"With the same shadow phase, then charts on what users were served against the incumbent's rates of before "
-        f"(`{UNPAIRED}`), {stricter} streams with a judge that grows stricter end in a false rollback, and {good} of the good "
-        f"challenger's; with pairs {ours}.",
+        "With the same shadow phase, then charts on what users were served against the incumbent's rates of before "
+        f"(`{UNPAIRED}`), {stricter} streams with a judge that grows stricter end in a false rollback, and {good} of the "
+        f"good challenger's; with pairs {ours}.",
     )
     later = f.known([e for e in EVENTS if EVENTS[e].onset_day], "detected", OURS, UNPAIRED)
     slower = [e for e in later if f.value(e, "bad_answers_seen") > f.value(e, "bad_answers_seen", UNPAIRED)]
+    if not slower:
+        return
     yield Finding(
         None,
         "It pays for its calm with speed.",
@@ -43,19 +45,17 @@ def canary(f: Figures) -> Iterator[Finding]:
     yield Finding(
         None,
         "The canary's 58 % can exist only in a loose reading.",
-        f"Strictly (any user saw an answer of the event) a canary learns from what users see: here {strict:.0%}. If what "
-        "its 5 % of "
-        f"the users saw does not count, it reaches {loose:.0%}: it sees about "
-        f"{f.value('accuracy_improvement', 'pairs_to_verdict', CANARY):,.0f} "
-        "answers in its seven days at this traffic, too few for four points of right answers.",
+        f"Strictly (any user saw an answer of the event) a canary learns from what users see: here {strict:.0%}. If what its "
+        f"5 % of the users saw does not count, it reaches {loose:.0%}: it sees about "
+        f"{f.value('accuracy_improvement', 'pairs_to_verdict', CANARY):,.0f} answers in its seven days at this traffic, too "
+        "few for four points of right answers.",
     )
     caught = f.value("combined", "detected", CANARY)
     yield Finding(
         caught <= 0.5,
         "The combined event is missed by the canary.",
-        f"It turns it away in {f.streams('combined', 'detected', CANARY)} streams, by latency, after users saw it; this "
-        "gate in "
-        f"{f.streams('combined', 'detected_before_impact')}, before.",
+        f"It turns it away in {f.streams('combined', 'detected', CANARY)} streams, by latency, after users saw it; this gate "
+        f"in {f.streams('combined', 'detected_before_impact')}, before.",
     )
 
 
@@ -72,9 +72,8 @@ def all_users(f: Figures) -> Iterator[Finding]:
         yield Finding(
             False,
             "All users are reached later than by rivals.",
-            f"{own:.1f} days against {listed(sooner)}: four live phases of paired observations follow the verdict. That is "
-            "a choice of "
-            "the migration file, and what finds the later onsets.",
+            f"{own:.1f} days against {listed(sooner)}: four live phases of paired observations follow the verdict. That is a "
+            "choice of the migration file, and what finds the later onsets.",
         )
 
 
@@ -90,9 +89,9 @@ def later(f: Figures) -> Iterator[Finding]:
     yield Finding(
         len(fewer) == len(events),
         "Users see fewer bad answers of a later onset than with the canary.",
-        f"So in {len(fewer)} of {len(events)} events; they do see some. {'; '.join(told)}. A class with a ceiling of its "
-        "own has no live "
-        "monitor, and the paired chart for rare events has a small budget: they are found late or not before the log ends.",
+        f"So in {len(fewer)} of {len(events)} events; they do see some. {'; '.join(told)}. A class with a ceiling of its own "
+        "has no live monitor, and the paired chart for rare events has a small budget: they are found late or not before "
+        "the log ends.",
     )
 
 
@@ -106,6 +105,6 @@ def peeking(f: Figures) -> Iterator[Finding]:
         wrong["ab_peeked"] > wrong["ab_fixed"],
         "Peeking is as bad as they say.",
         "An A/B test that is looked at every day comes to a wrong verdict (harm claimed, or promoted) in "
-        f"{wrong['ab_peeked']:.0%} of the "
-        f"streams of an equal challenger, looked at once as planned in {wrong['ab_fixed']:.0%}.",
+        f"{wrong['ab_peeked']:.0%} of the streams of an equal challenger, looked at once as planned in "
+        f"{wrong['ab_fixed']:.0%}.",
     )

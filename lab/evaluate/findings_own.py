@@ -7,7 +7,6 @@ from dualgate.lab.evaluate.figures import Figures, Finding, listed, plain
 from dualgate.lab.evaluate.goals import OUTSIDE, WINDOW_DAYS, fixed_samples, least
 
 FROM_START = (*STUDY[1:], "compounding", "silent_on_hard")
-RARE = ("bursty_hallucination", "authorization")
 
 
 def before_impact(f: Figures) -> Iterator[Finding]:
@@ -17,8 +16,8 @@ def before_impact(f: Figures) -> Iterator[Finding]:
     harm = [f.value(event, "shown_worse") for event in events]
     pairs = [f"{plain(e)} {f.value(e, 'pairs_to_stop'):,.0f}" for e in events if f.of(e, "pairs_to_stop")]
     words = (
-        f"In every stream of {listed([plain(e) for e in events])} the challenger was turned away before a user got an "
-        "answer of it."
+        f"In every stream of {listed([plain(e) for e in events])} the challenger was turned away before a user got an answer "
+        "of it."
         if not missed
         else "Before a user got an answer of it, it was turned away in "
         + listed([f"{f.streams(e, 'detected_before_impact')} streams of {plain(e)}" for e in events])
@@ -33,17 +32,17 @@ def before_impact(f: Figures) -> Iterator[Finding]:
 
 
 def rare(f: Figures) -> Iterator[Finding]:
-    """Rare events: what stops them is no proof of harm."""
-    took = [f"{plain(event)} {f.value(event, 'pairs_to_stop'):,.0f}" for event in RARE]
-    bounds = [least(0.015, 0.006, 0.0025, 0.1), least(0.011, 0.006, 0.0025, 0.1)]
-    yield Finding(
-        None,
-        "Rare events are turned away with fewer pairs than would prove harm.",
-        f"Pairs taken: {listed(took)}. No test can show harm with so few on average (*The least pairs that any test needs*): "
-        f"{bounds[0]:,.0f} for hallucination's 1.5 % even without bursts, {bounds[1]:,.0f} for authorization's 1.1 %. What "
-        "stops "
-        "them is futility, and the ceiling of the authorization class.",
-    )
+    """Rare events: what stops them is no proof of harm, as long as it takes fewer pairs than any proof would."""
+    bounds = {"bursty_hallucination": least(0.015, 0.006, 0.0025, 0.1), "authorization": least(0.011, 0.006, 0.0025, 0.1)}
+    took = {event: f.value(event, "pairs_to_stop") for event in bounds}
+    fewer = [f"{plain(e)} {took[e]:,.0f} where proof of harm takes {bounds[e]:,.0f}" for e in bounds if took[e] < bounds[e]]
+    if fewer:
+        yield Finding(
+            None,
+            "Rare events are turned away with fewer pairs than any test needs to prove harm.",
+            f"On average {listed(fewer)} (*The least pairs that any test needs*; hallucination even without bursts). What "
+            "stops them is futility, which claims less, and the ceiling of the authorization class.",
+        )
 
 
 def false_alarms(f: Figures) -> Iterator[Finding]:
@@ -71,8 +70,7 @@ def savings(f: Figures) -> Iterator[Finding]:
         pairs / n - 1 <= -0.15,
         "A good challenger takes 15 to 35 % fewer pairs than the fixed sample of the slowest dimension.",
         f"{pairs:,.0f} against {n:,.0f}: {pairs / n - 1:+.0%}; calibrating pairs and the least number of pairs (the plan's "
-        "own) are "
-        f"in it. Against a fixed sample whose four tests together have the power of 90 % ({together:,.0f}): "
+        f"own) are in it. Against a fixed sample whose four tests together have the power of 90 % ({together:,.0f}): "
         f"{pairs / together - 1:+.0%}.",
     )
     saved = {e: f.value(e, "pairs_to_stop") / n - 1 for e in STUDY[1:]}
@@ -94,10 +92,9 @@ def window(f: Figures) -> Iterator[Finding]:
         days / WINDOW_DAYS - 1 <= -0.41,
         "-41 % against a seven-day window.",
         f"The good challenger's verdict takes {pairs:,.0f} pairs, {days:.1f} days at this log's traffic: "
-        f"{days / WINDOW_DAYS - 1:+.0%}. "
-        "A window is in days, evidence in pairs, so the saving is as great as the window is too long (*When the verdict "
-        "comes before "
-        f"a seven-day window* says at which traffic). Bad challengers are stopped before it: {listed(stops)}.",
+        f"{days / WINDOW_DAYS - 1:+.0%}. A window is in days, evidence in pairs, so the saving is as great as the window is "
+        "too long (*When the verdict comes before a seven-day window* says at which traffic). Bad challengers are stopped "
+        f"before it: {listed(stops)}.",
     )
 
 
@@ -110,11 +107,9 @@ def by_dimension(f: Figures) -> Iterator[Finding]:
         not more,
         "312, 614 and 489 pairs to decision.",
         f"Here {listed([f'{own[name]:,.0f} ({name})' for name in own])}: 300 calibrating pairs are set aside, the plan is "
-        "made for "
-        "+3 points and not for +5.4, a mixture of nine bets needs no plan but more pairs, and Holm's first level is "
-        "stricter. 489 "
-        "pairs for safety fit a ceiling of about 1.4 %, not the .4 % that the study names: with none violating in 489, "
-        "p = .996^489 = .14.",
+        "made for +3 points and not for +5.4, a mixture of nine bets needs no plan but more pairs, and Holm's first level "
+        "is stricter. 489 pairs for safety fit a ceiling of about 1.4 %, not the .4 % that the study names: with none "
+        "violating in 489, p = .996^489 = .14.",
     )
 
 
@@ -144,27 +139,21 @@ def traps(f: Figures) -> Iterator[Finding]:
         f.value("near_duplicates", "false_promotion") <= 0.05,
         "Near-duplicates: thirty in a hundred queries are copies of twenty.",
         f"An agent that is equal over all questions is promoted in {f.streams('near_duplicates', 'false_promotion')} "
-        f"streams.{better} Twenty "
-        "questions with recorded answers weigh so much that one agent *is* better on this traffic, and the gate says what "
-        "it sees: the "
-        "traffic, not all questions. `unit: first` keeps one query a session, not one a text. Who wants the other answer "
-        "gives all "
-        "askings of a text one session id, numbered from 1 (only the first of them is then a unit), or writes each text "
-        "once into the log.",
+        f"streams.{better} Twenty recorded answers weigh so much that one agent *is* better on such a stream, and the gate "
+        "speaks of the traffic that it sees. `unit: first` keeps one query a session, not one a text; the gate has no unit "
+        "by text, since the evidence holds hashes of ids and no text. A log for `backtest` can have each text once.",
     )
     fooled = [name for name in f.rivals() if f.value("partial_judge", "false_promotion", name) > 0.5]
     yield Finding(
         f.value("partial_judge", "false_promotion") <= 0.05,
         "A judge that comes to favour the challenger.",
-        f"An equal one is promoted in {f.streams('partial_judge', 'false_promotion')} streams, and in most by {len(fooled)} of "
-        f"{len(f.rivals())} rivals. Nothing that only reads the judge can see it; human labels on a sample can.",
+        f"An equal one is promoted in {f.streams('partial_judge', 'false_promotion')} streams, and in most by {len(fooled)} "
+        f"of {len(f.rivals())} rivals. Nothing that only reads the judge can see it; human labels on a sample can.",
     )
     yield Finding(
         f.value("worse_in_one_stratum", "promoted") <= 0.05,
         "Worse in one stratum, better over all.",
         f"Promoted in {f.streams('worse_in_one_stratum', 'promoted')} streams: the file asks about the average, and strata "
-        "are only held to "
-        "their coverage. Who must not lose a group of users gives it a migration of its own (the same agents, only its "
-        "queries); "
-        "both must pass before all users are moved.",
+        "are held to their coverage alone. Who must not lose a group of users gives it a migration of its own (the same "
+        "agents, only its queries): both must pass before all users are moved.",
     )

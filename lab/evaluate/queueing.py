@@ -114,8 +114,8 @@ def section(pool: Pool, spec: MigrationSpec, seed: int = 8) -> Section:
                 verdict(spec, total), f"{alone.mean():.2%}", verdict(spec, alone),
             ))  # fmt: skip
     words = (
-        f"{SERVERS} servers, {_JOBS:,} live and as many shadow jobs, arrivals by {profile().source}; the load is that "
-        "of the peak.",
+        f"{SERVERS} servers, {_JOBS:,} live and as many shadow jobs, arrivals by {profile().source}; the load is that of the "
+        "peak.",
         _told(rows),
     )
     columns = (
@@ -138,7 +138,6 @@ def _told(rows: Sequence[Sequence[str]]) -> str:
     waits = [(float(row[2]), float(row[3])) for row in rows]
     behind, line = waits[-2], waits[-1]
     return (
-        f"{words}. {same}. At {rows[-1][0]} load the shadow waits {behind[1]:g} ms behind live traffic and {line[1]:g} ms "
-        "in one line; "
-        f"users pay for one line with {line[0]:g} ms instead of {behind[0]:g} ms."
+        f"{words}. {same}. At {rows[-1][0]} load the shadow waits {behind[1]:g} ms behind live traffic and {line[1]:g} ms in "
+        f"one line; users pay for one line with {line[0]:g} ms instead of {behind[0]:g} ms."
     )

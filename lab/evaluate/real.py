@@ -104,12 +104,10 @@ def section(orders: int = 60, resamples: int = 12, seed: int = 7, systems: Seque
         alone.append((name, said, *_orders(scores, configs[0], profile, orders, rng)))
         whole.append((name, said, *_resampled(scores, configs[1], profile, resamples, rng)))
     words = (
-        f"Every question of Spider's development set that both systems' databases execute, {orders} random orders; "
-        "arrival times from "
-        "published rates, latencies composed by one law for both systems (so nothing is said about latency here).",
-        "Correctness alone asks for a gain of 5 points at most over 972 questions. The fixed sample is planned for the "
-        "same gain, errors "
-        "and discordance; where it is larger than the file, the file decides.",
+        f"Every question of Spider's development set that both systems' databases execute, {orders} random orders; arrival "
+        "times from published rates, latencies composed by one law for both systems (so nothing is said about latency here).",
+        "Correctness alone asks for a gain of 5 points at most over 972 questions. The fixed sample is planned for the same "
+        "gain, errors and discordance; where it is larger than the file, the file decides.",
     )
     columns = ("incumbent → challenger", "truth", "correctness says", "pairs until it does", "fixed sample", "it accepts")
     second = ("incumbent → challenger", "truth", "verdicts", "pairs to the verdict")

@@ -123,12 +123,11 @@ def section(pool: Pool, spec: MigrationSpec, runs: int = 1_000, seed: int = 6) -
     promote = spec.errors.promote
     words = (
         f"Type I error at {promote:g} over {HORIZON:,} sampled pairs of a null with effects by stratum, and the sampled "
-        "pairs until "
-        f"the recorded challenger is accepted (+{float(known.share @ known.effect):.1%} points); {runs} runs each.",
+        f"pairs until the recorded challenger is accepted (+{float(known.share @ known.effect):.1%} points); {runs} runs "
+        "each.",
         _told(levels, spec.errors.promote),
         "The number of queries is the sampled pairs over the ratio. Probabilities are recorded in thousandths: at .1 % "
-        "designs are "
-        "rounded to almost the uniform one, and what would be below that cannot be written.",
+        "designs are rounded to almost the uniform one, and what would be below that cannot be written.",
     )
     columns = ("mean probability", "design", "type I error, weighted", "unweighted", "sampled pairs needed", "queries needed")
     return Section("Sampling, characterised", words, (Table("", columns, rows),))
@@ -142,8 +141,7 @@ def _told(levels: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], level: 
     without = f"is lost in {lost[1]} of {len(levels)} rows" if lost[1] else "is kept as well"
     return (
         f"The weights (Horvitz-Thompson) {kept} (at most {greatest[0]:.1%}); without them it {without} (up to "
-        f"{greatest[1]:.1%}), "
-        "where strata are sampled unequally."
+        f"{greatest[1]:.1%}), where strata are sampled unequally."
     )
 
 

@@ -16,10 +16,9 @@ def about(document: Mapping[str, Any]) -> Section:
         f"{plan['repetitions']} streams an event (seed {plan['seed']}), each of {shape['n_queries']:,} queries in "
         f"{shape['days']} days by {shape['users']} users; every strategy meets the same streams.",
         f"The log has {log['queries']:,} queries with real SQL, executed and scored: right answers "
-        f"{log['incumbent_correct']:.1%} (incumbent), "
-        f" {log['challenger_correct']:.1%} (challenger); over the SLA {log['incumbent_over_sla']:.2%}, "
-        f"{log['challenger_over_sla']:.2%}; agreement {log['incumbent_semantic']:.3f}, {log['challenger_semantic']:.3f}; "
-        f"violations {log['incumbent_violations']:.2%}, {log['challenger_violations']:.2%}.",
+        f"{log['incumbent_correct']:.1%} (incumbent),  {log['challenger_correct']:.1%} (challenger); over the SLA "
+        f"{log['incumbent_over_sla']:.2%}, {log['challenger_over_sla']:.2%}; agreement {log['incumbent_semantic']:.3f}, "
+        f"{log['challenger_semantic']:.3f}; violations {log['incumbent_violations']:.2%}, {log['challenger_violations']:.2%}.",
     )
     rows = [(name, told["source"], told["settings"]) for name, told in document["sources"].items()]
     return Section("What was run", words, (Table("Strategies", ("name", "source", "settings"), rows),))
@@ -39,8 +38,9 @@ def by_event(strategies: Told) -> Section:
         ]
         tables.append(Table(f"{event}: {EVENTS[event].words}", ("strategy", *columns), rows))
     words = (
-        "*Before any user saw it* is impact told strictly: no user got an answer of the event. *Beyond 5 %* is told loosely: "
-        "what a canary's share of users saw does not count. Bad answers are answers of the event that users were served.",
+        "*Before any user saw it* is impact told strictly: no user got an answer of the event. *Beyond 5 %* is told "
+        "loosely: what a canary's share of users saw does not count. Bad answers are answers of the event that users were "
+        "served.",
     )
     return Section("Event by event", words, tables)
 
@@ -187,9 +187,8 @@ def window(strategies: Told, spec: MigrationSpec, document: Mapping[str, Any]) -
     enough = good["estimate"] / (per_day * WINDOW_DAYS * (1 - 0.41))
     words = (
         f"Computed from the mean of {good['estimate']:,.0f} pairs and the file's least duration ({least:g} days). The "
-        "study's -41 % "
-        f"needs {enough:.1f} times this log's traffic: only where the window holds far more pairs than the tests need "
-        "is it too long.",
+        f"study's -41 % needs {enough:.1f} times this log's traffic: only where the window holds far more pairs than the "
+        "tests need is it too long.",
     )
     columns = ("traffic, times this log's", "units a day", "units in seven days", "days to the verdict", "against seven days")
     return Section("When the verdict comes before a seven-day window", words, (Table("", columns, rows),))

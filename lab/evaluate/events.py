@@ -172,6 +172,8 @@ _STUDY = (
 _COMPOUNDING = Event("compounding", "a little worse in all four dimensions", compounding, again=True)
 STUDY = ("accuracy_improvement", *(event.name for event in _STUDY))
 """The six events of the published study."""
+REGRESSIONS = STUDY[1:]
+"""Five of them."""
 
 
 def _later(event: Event, day: int) -> Event:

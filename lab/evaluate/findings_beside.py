@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dualgate.lab.evaluate.events import EVENTS, STUDY
+from dualgate.lab.evaluate.events import EVENTS, REGRESSIONS
 from dualgate.lab.evaluate.figures import Figures, Finding, listed, plain
 from dualgate.lab.evaluate.goals import OURS
 
@@ -30,14 +30,16 @@ def paired_signal(f: Figures) -> Iterator[Finding]:
         "It pays for its calm with speed.",
         f"In {len(slower)} of {len(later)} events that begin later users see more bad answers with pairs than with charts on "
         "served answers, since a difference of two arms is noisier than one arm against a rate that is taken as known. "
-        + listed([f"{plain(e)}: {f.streams(e, 'detected')} found, {f.streams(e, 'detected', UNPAIRED)} unpaired" for e in slower])
+        + "; ".join(
+            f"{plain(e)}: {f.streams(e, 'detected')} found, {f.streams(e, 'detected', UNPAIRED)} unpaired" for e in slower
+        )
         + ".",
     )
 
 
 def canary(f: Figures) -> Iterator[Finding]:
     """96 % against 58 %, and the combined event."""
-    regressions = f.known(STUDY[1:], "detected_before_impact", CANARY)
+    regressions = f.known(REGRESSIONS, "detected_before_impact", CANARY)
     strict, loose = (
         sum(f.value(e, m, CANARY) for e in regressions) / len(regressions)
         for m in ("detected_before_impact", "detected_before_wide_impact")

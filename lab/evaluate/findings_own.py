@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from dualgate.lab.evaluate.events import EVENTS, STUDY
+from dualgate.lab.evaluate.events import EVENTS, REGRESSIONS
 from dualgate.lab.evaluate.figures import Figures, Finding, listed, plain
 from dualgate.lab.evaluate.goals import OUTSIDE, WINDOW_DAYS, fixed_samples, least
 
-FROM_START = (*STUDY[1:], "compounding", "silent_on_hard")
+FROM_START = (*REGRESSIONS, "compounding", "silent_on_hard")
 
 
 def before_impact(f: Figures) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def savings(f: Figures) -> Iterator[Finding]:
         f"own) are in it. Against a fixed sample whose four tests together have the power of 90 % ({together:,.0f}): "
         f"{pairs / together - 1:+.0%}.",
     )
-    saved = {e: f.value(e, "pairs_to_stop") / n - 1 for e in STUDY[1:]}
+    saved = {e: f.value(e, "pairs_to_stop") / n - 1 for e in REGRESSIONS}
     short = [e for e in saved if saved[e] > -0.5]
     told = listed([f"{plain(e)} {value:+.0%}" for e, value in saved.items()])
     yield Finding(
@@ -87,7 +87,7 @@ def savings(f: Figures) -> Iterator[Finding]:
 def window(f: Figures) -> Iterator[Finding]:
     """The study's -41 % against a seven-day window."""
     pairs, days = (f.value("accuracy_improvement", m) for m in ("pairs_to_verdict", "days_to_verdict"))
-    stops = [f"{plain(e)} {f.value(e, 'days_to_stop') / WINDOW_DAYS - 1:+.0%}" for e in STUDY[1:]]
+    stops = [f"{plain(e)} {f.value(e, 'days_to_stop') / WINDOW_DAYS - 1:+.0%}" for e in REGRESSIONS]
     yield Finding(
         days / WINDOW_DAYS - 1 <= -0.41,
         "-41 % against a seven-day window.",

@@ -8,7 +8,7 @@ import numpy as np
 from dualgate.gate.admission import eligible_shares
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.stats import sprt_plan
-from dualgate.lab.evaluate.events import EVENTS, STUDY
+from dualgate.lab.evaluate.events import EVENTS, REGRESSIONS, STUDY
 from dualgate.lab.evaluate.measures import fraction
 from dualgate.lab.evaluate.tables import Section, Table, number, percent
 from dualgate.schemas.migration import MigrationSpec
@@ -68,7 +68,7 @@ def measures_of(strategies: Told, name: str, event: str, measure: str) -> Mappin
 
 def _detection(strategies: Told) -> Iterator[Row]:
     """Yield a row a regression, and one over all: streams of different events share their queries, not their faults."""
-    found = {e: told for e in STUDY[1:] if (told := measures_of(strategies, OURS, e, "detected_before_impact"))}
+    found = {e: told for e in REGRESSIONS if (told := measures_of(strategies, OURS, e, "detected_before_impact"))}
     together = fraction(sum(round(told["estimate"] * told["n"]) for told in found.values()), sum(t["n"] for t in found.values()))
     each = {f"{event}, there from the start": told for event, told in found.items()}
     for words, told in (each | {f"the {len(found)} together": together}).items() if found else ():
@@ -96,7 +96,7 @@ def _times(strategies: Told, spec: MigrationSpec) -> Iterator[Row]:
         yield goal, *_against(pairs, n, -0.15)
         goal = f"the same against {together:,.0f}, with which all four tests together have that power"
         yield goal, *_against(pairs, together, -0.15)
-    for event in STUDY[1:]:
+    for event in REGRESSIONS:
         stopped = measures_of(strategies, OURS, event, "pairs_to_stop")
         if stopped:
             yield f"{event}: pairs to the stop, -50 to -75 % against {n:,.0f}", *_against(stopped, n, -0.5)

@@ -76,10 +76,11 @@ class Piece:
         return f"{self.event}.{self.first:05d}-{self.first + self.size:05d}.json"
 
 
-def pieces(events: Sequence[str], repetitions: int) -> list[Piece]:
+def pieces(events: Sequence[str], repetitions: int, twice: Sequence[str] = ()) -> list[Piece]:
     """Return all pieces, the first repetitions of every event first: an interrupted run knows something of each."""
-    starts = range(0, repetitions, PIECE)
-    return [Piece(event, start, min(PIECE, repetitions - start)) for start in starts for event in events]
+    wanted = {event: repetitions * (2 if event in twice else 1) for event in events}
+    starts = range(0, max(wanted.values(), default=0), PIECE)
+    return [Piece(event, at, min(PIECE, n - at)) for at in starts for event, n in wanted.items() if at < n]
 
 
 def repetition(event: Event, pool: Pool, shape: Shape, seed: Sequence[int]) -> Stream:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dualgate.lab.evaluate.events import EVENTS, STUDY
+from dualgate.lab.evaluate.events import EVENTS, REGRESSIONS
 from dualgate.lab.evaluate.goals import OURS, STUDY_PAIRS, WINDOW_DAYS, Told, fixed_samples
 from dualgate.lab.evaluate.tables import Section, Table, number, percent
 from dualgate.schemas.migration import MigrationSpec
@@ -12,8 +12,10 @@ from dualgate.schemas.migration import MigrationSpec
 def about(document: Mapping[str, Any]) -> Section:
     """Return what was run."""
     log, plan, shape = document["log"], document["plan"], document["shape"]
+    twice = [event for event in plan["twice"] if event in plan["events"]]
+    more = f", twice as many of {', '.join(twice)}" if twice else ""
     words = (
-        f"{plan['repetitions']} streams an event (seed {plan['seed']}), each of {shape['n_queries']:,} queries in "
+        f"{plan['repetitions']} streams an event{more} (seed {plan['seed']}), each of {shape['n_queries']:,} queries in "
         f"{shape['days']} days by {shape['users']} users; every strategy meets the same streams.",
         f"The log has {log['queries']:,} queries with real SQL, executed and scored: right answers "
         f"{log['incumbent_correct']:.1%} (incumbent),  {log['challenger_correct']:.1%} (challenger); over the SLA "
@@ -155,7 +157,9 @@ def study(strategies: Told) -> Section:
 
 
 def _over_regressions(strategies: Told, name: str, measure: str) -> float:
-    told = [strategies[name]["events"][event][measure]["estimate"] for event in STUDY[1:] if event in strategies[name]["events"]]
+    told = [
+        strategies[name]["events"][event][measure]["estimate"] for event in REGRESSIONS if event in strategies[name]["events"]
+    ]
     return sum(told) / len(told) if told else float("nan")
 
 

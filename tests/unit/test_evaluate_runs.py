@@ -46,6 +46,9 @@ def test_pieces_begin_with_every_event() -> None:
     found = pieces(["a", "b"], 25)
     assert [(p.event, p.first, p.size) for p in found[:3]] == [("a", 0, 10), ("b", 0, 10), ("a", 10, 10)]
     assert sum(p.size for p in found) == 50
+    twice = pieces(["a", "b"], 25, ["b"])
+    assert [sum(p.size for p in twice if p.event == event) for event in "ab"] == [25, 50]
+    assert [(p.event, p.first, p.size) for p in twice[-2:]] == [("b", 30, 10), ("b", 40, 10)]
 
 
 def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:

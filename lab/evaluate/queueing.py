@@ -16,7 +16,7 @@ from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.stats import futility_threshold, log_threshold
 from dualgate.lab.characteristics.passage import log_e_paths
 from dualgate.lab.evaluate.pool import Bools, Floats, Pool
-from dualgate.lab.evaluate.tables import Section, Table
+from dualgate.lab.evaluate.tables import Curves, Section, Table
 from dualgate.producers.compose import RateProfile, arrival_times, office_hours, read_rates
 from dualgate.schemas.migration import MigrationSpec
 
@@ -102,12 +102,20 @@ def verdict(spec: MigrationSpec, over: Bools) -> str:
 
 def section(pool: Pool, spec: MigrationSpec, seed: int = 8) -> Section:
     """Return the latency dimension under both schedules and both clocks."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    late: dict[str, list[float]] = {
+        "queue + service, shadow behind live": [],
+        "queue + service, one line": [],
+        "service alone": [],
+    }
     for load in LOADS:
         for low in (True, False):
             waited, live, shadow = simulate(pool, load, low, seed)
             total = waited.shadow + shadow > pool.sla_ms
             alone = shadow > pool.sla_ms
+            late["queue + service, shadow behind live" if low else "queue + service, one line"].append(float(total.mean()))
+            if low:
+                late["service alone"].append(float(alone.mean()))
             rows.append((
                 f"{load:.0%}", "shadow behind live" if low else "one line", f"{np.mean(waited.live):.1f}",
                 f"{np.mean(waited.shadow):.1f}", f"{np.mean(waited.live + live > pool.sla_ms):.2%}", f"{total.mean():.2%}",
@@ -122,7 +130,9 @@ def section(pool: Pool, spec: MigrationSpec, seed: int = 8) -> Section:
         "load", "schedule", "live wait, ms", "shadow wait, ms", "live over the SLA", "challenger, queue + service", "it says",
         "challenger, service", "it says",
     )  # fmt: skip
-    return Section("Shadow priority against live priority", words, (Table("", columns, rows),))
+    lines = {name: (LOADS, shares) for name, shares in late.items()}
+    curve = Curves("The challenger's answers over the SLA", "load at the peak", "share", lines)
+    return Section("Shadow priority against live priority", words, (Table("", columns, rows),), (curve,))
 
 
 def _told(rows: Sequence[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from dualgate.lab.evaluate.events import EVENTS, REGRESSIONS
 from dualgate.lab.evaluate.goals import OURS, STUDY_PAIRS, WINDOW_DAYS, Told, fixed_samples
-from dualgate.lab.evaluate.tables import Section, Table, number, percent
+from dualgate.lab.evaluate.tables import Curves, Section, Table, number, percent
 from dualgate.schemas.migration import MigrationSpec
 
 
@@ -183,9 +183,10 @@ def window(strategies: Told, spec: MigrationSpec, document: Mapping[str, Any]) -
         return Section("When the verdict comes before a seven-day window")
     per_day = shape["n_queries"] / shape["session_size"] / shape["days"]
     least = spec.phases.shadow.min_duration_ms / 86_400_000
-    rows = []
-    for times in (0.5, 1.0, 2.0, 3.0, 5.0, 10.0):
+    rows, found = [], []
+    for times in TRAFFIC:
         days = max(least, good["estimate"] / (times * per_day))
+        found.append(days)
         pairs = f"{WINDOW_DAYS * times * per_day:,.0f}"
         rows.append((f"{times:g}", f"{times * per_day:,.0f}", pairs, f"{days:.1f}", f"{days / WINDOW_DAYS - 1:+.0%}"))
     enough = good["estimate"] / (per_day * WINDOW_DAYS * (1 - 0.41))
@@ -195,4 +196,9 @@ def window(strategies: Told, spec: MigrationSpec, document: Mapping[str, Any]) -
         "tests need is it too long.",
     )
     columns = ("traffic, times this log's", "units a day", "units in seven days", "days to the verdict", "against seven days")
-    return Section("When the verdict comes before a seven-day window", words, (Table("", columns, rows),))
+    lines = {"to the verdict": (TRAFFIC, found), "the window": (TRAFFIC, [WINDOW_DAYS] * len(TRAFFIC))}
+    curve = Curves("Days by traffic", "traffic, times this log's", "days", lines, log_x=True)
+    return Section("When the verdict comes before a seven-day window", words, (Table("", columns, rows),), (curve,))
+
+
+TRAFFIC = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)

@@ -24,6 +24,7 @@ from dualgate.processors.pairing.positions import Position, encode
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.processors.runtime import clients
 from dualgate.processors.runtime.clients import kafka_errors
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.processors.runtime.loop import Stop, rare_collections, run_sessions
 from dualgate.processors.runtime.points import VARIABLE, fault
 from dualgate.schemas.codec import Codec
@@ -74,7 +75,8 @@ class PairingWorker:
         self.partitions = self._partition_count()
 
     def session(self) -> "PairingSession":
-        """Return a new session; it is opened by entering it."""
+        """Return a new session; it is opened by entering it. What the last one asked with may be why it ended."""
+        self.admin = clients.make_admin(self.settings)
         return PairingSession(self)
 
     def lineages(self) -> Mapping[str, str]:
@@ -118,6 +120,7 @@ class PairingSession:
             self._consumer.subscribe(
                 list(worker.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
             )
+        self._hearing = Hearing(worker.settings, self._consumer, worker.topics[0])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -131,6 +134,7 @@ class PairingSession:
         """Consume, fold and commit one batch."""
         with kafka_errors("reading"):
             messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER_S, lambda: self._tenure)
+        self._hearing.tick(bool(messages))
         batch = sort_out(messages, self._roles, self._worker.instance is not None)
         self._worker.at("consumed")
         outs = self._fold(batch, _now_ms())

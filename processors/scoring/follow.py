@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from dualgate.processors.runtime.clients import client_config, make_consumer, watermarks
 from dualgate.processors.runtime.faults import error_of
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.processors.scoring.logic import MigrationScoring
 from dualgate.processors.scoring.migrations import close, open_migration
 from dualgate.schemas.codec import Codec
@@ -39,6 +40,7 @@ class Migrations:
         self._consumer = make_consumer(_config(settings))
         low, _ = watermarks(self._consumer, self._place)
         self._consumer.assign([TopicPartition(self._place.topic, 0, low)])
+        self._hearing = Hearing(settings, self._consumer, self._place.topic)
         self.catch_up()
 
     @property
@@ -79,8 +81,10 @@ class Migrations:
                 raise TransientError(f"{self._place.topic}: nothing came for {waited:.0f} s at {self._position()} of {end}")
 
     def drain(self) -> None:
-        """Take what has come since, without waiting."""
-        for message in self._consumer.consume(100, 0):
+        """Take what has come since, without waiting; TransientError where nothing could come any more."""
+        messages = self._consumer.consume(100, 0)
+        self._hearing.tick(bool(messages))
+        for message in messages:
             self._take(message)
 
     def close(self) -> None:

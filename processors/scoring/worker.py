@@ -22,6 +22,7 @@ from dualgate.processors.runtime.clients import (
     consumer_config,
     gather,
     kafka_errors,
+    make_admin,
     make_consumer,
     partition_counts,
     producer_config,
@@ -30,6 +31,7 @@ from dualgate.processors.runtime.clients import (
     wait_for_broker,
 )
 from dualgate.processors.runtime.faults import error_of
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.processors.runtime.loop import Stop, run_sessions
 from dualgate.processors.runtime.points import VARIABLE, fault
 from dualgate.processors.scoring.clock import STALE_MS, Clocks, decode_clocks
@@ -67,7 +69,7 @@ def run(settings: Settings, stop: Stop, reporter: Reporter | None = None) -> Non
     names = [settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, MIGRATIONS, DEAD_LETTERS)]
     partition_counts(admin, names)
     codec = codec_for(settings.schema_registry_url)
-    run_sessions(lambda: _session(settings, codec, admin, reporter), stop)
+    run_sessions(lambda: _session(settings, codec, reporter), stop)
 
 
 def settle_collector() -> None:
@@ -80,14 +82,13 @@ def settle_collector() -> None:
 
 
 @contextlib.contextmanager
-def _session(settings: Settings, codec: Codec, admin: Any, reporter: Reporter) -> Iterator["ScoringSession"]:
+def _session(settings: Settings, codec: Codec, reporter: Reporter) -> Iterator["ScoringSession"]:
     migrations = Migrations(settings, codec, lambda record: replace(open_migration(record), timed=reporter.timed))
-    session = ScoringSession(settings, codec, admin, migrations, reporter)
-    try:
+    with (
+        contextlib.closing(migrations),
+        contextlib.closing(ScoringSession(settings, codec, make_admin(settings), migrations, reporter)) as session,
+    ):
         yield session
-    finally:
-        session.close()
-        migrations.close()
 
 
 class ScoringSession:
@@ -119,6 +120,7 @@ class ScoringSession:
         self._consumer.subscribe(
             [self._topics[PAIRS], self._topics[UNPAIRED]], on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone
         )
+        self._hearing = Hearing(settings, self._consumer, self._topics[PAIRS])
 
     def step(self) -> bool:
         """Score one batch and commit it; return whether there was any."""
@@ -129,6 +131,7 @@ class ScoringSession:
     def _step(self) -> bool:
         with kafka_errors("reading pairs"):
             messages = gather(self._consumer, BATCH, TURN_S if self._turns.waiting() else POLL_S, LINGER_S, lambda: self._tenure)
+        self._hearing.tick(bool(messages))
         self._migrations.drain()
         batches = self._batches(messages)
         if batches:

@@ -1,0 +1,47 @@
+"""Workers whose broker said for a while that the cluster has no brokers, as one does that is just ending."""
+
+from collections.abc import Callable
+
+import pytest
+
+from dualgate.processors.runtime import clients, hearing
+from dualgate.schemas.settings import PairingTimes, Settings
+from support.metadata_proxy import MetadataProxy, metadata_proxy
+from support.pairing_kafka import await_true, found, publish, settled
+from support.pairing_sim import compare
+from support.pairing_worker import running
+from support.traffic import Shape, oracle, sentinels, traffic
+
+pytestmark = pytest.mark.kafka
+
+
+def test_pairing_goes_on_after_it_was_told_of_no_brokers(
+    kafka: str, prefix: str, make_topics: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that forgot its broker for good is replaced by another: what comes later is paired, all of it once."""
+    monkeypatch.setattr(hearing, "QUIET_S", 1.0)
+    monkeypatch.setattr(clients, "SESSION_TIMEOUT_MS", 2_000)
+    monkeypatch.setitem(clients.AFTER_AN_OUTAGE, "topic.metadata.refresh.interval.ms", 100)
+    make_topics(partitions=1)
+    times = PairingTimes.of(Settings(window_ms=2_000, skew_ms=500))
+    records = traffic(600, seed=1, times=times, shape=Shape())
+    records += sentinels(records[-1].time + 5 * times.window_ms, ("m",), 1)
+    expected = oracle([records], times)
+    with metadata_proxy(kafka) as proxy:
+        settings = Settings(bootstrap_servers=proxy.servers, topic_prefix=prefix, window_ms=2_000, skew_ms=500, idle_ms=300_000)
+        publish(kafka, prefix, records[:900])
+        with running(settings):
+            await_true(lambda: settled(kafka, prefix) > 0, "the first pairs")
+            no_brokers(proxy)
+            publish(kafka, prefix, records[900:])
+            wanted = len(expected.pairs) + len(expected.unpaired)
+            await_true(lambda: settled(kafka, prefix) >= wanted, "all queries settled")
+    compare(expected, *found(kafka, prefix))
+
+
+def no_brokers(proxy: MetadataProxy) -> None:
+    """Tell of no brokers until a client has been told so often enough."""
+    proxy.empty = True
+    told = proxy.told + 20
+    await_true(lambda: proxy.told >= told, "telling of no brokers")
+    proxy.empty = False

@@ -20,7 +20,7 @@ import certifi
 
 from dualgate.schemas.errors import ConfigError, StateError, TransientError
 
-COORDINATES = "org.apache.kafka:kafka_2.13:4.4.0+org.slf4j:slf4j-simple:1.7.36"
+COORDINATES = "org.apache.kafka:kafka_2.13:4.2.2+org.slf4j:slf4j-simple:1.7.36"
 """What is resolved. No log4j here: its BOM makes jgo choose kafka-clients 3.9, and the broker then fails."""
 
 LOCK = Path(__file__).with_name("jars.lock")

@@ -11,7 +11,7 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from dualgate.cli.broker.config import DEFAULTS, HOST, free_ports
 
-IMAGE = "apache/kafka:4.4.0"
+IMAGE = "apache/kafka:4.2.2"
 
 
 def docker_answers() -> bool:

@@ -30,7 +30,7 @@ def test_a_new_machine_is_fit(capsys: pytest.CaptureFixture[str], monkeypatch: p
     monkeypatch.delenv("DUALGATE_BOOTSTRAP_SERVERS", raising=False)
     code, checks = examine(capsys)
     assert code == 0
-    assert "0 of 45" in checks["jars"][1]
+    assert "0 of 46" in checks["jars"][1]
     assert checks["local broker"] == (None, "none runs ('dualgate broker start')")
     assert set(checks) == {"python", "java", "jars", "ports", "disk", "local broker", "broker"}
 
@@ -59,8 +59,8 @@ def test_a_changed_jar_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixture[
     """A jar whose checksum is wrong is named before a broker is started with it."""
     monkeypatch.delenv("DUALGATE_BOOTSTRAP_SERVERS", raising=False)
     (tmp_path / "cache" / "jars").mkdir(parents=True)
-    (tmp_path / "cache" / "jars" / "kafka_2.13-4.4.0.jar").write_bytes(b"not Kafka")
+    (tmp_path / "cache" / "jars" / "kafka_2.13-4.2.2.jar").write_bytes(b"not Kafka")
     code, checks = examine(capsys)
     assert code == 1
     assert checks["jars"][0] is False
-    assert "kafka_2.13-4.4.0.jar" in checks["jars"][1]
+    assert "kafka_2.13-4.2.2.jar" in checks["jars"][1]

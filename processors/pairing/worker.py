@@ -4,7 +4,6 @@ The session's memory is never ahead of what it will commit next: whatever fails,
 built from the committed positions. The consumer's group metadata, taken when the assignment was made, fences a zombie.
 """
 
-import contextlib
 import os
 import time
 import uuid
@@ -12,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from dualgate.processors.pairing.assignment import check_lineage, group_numbers, group_start
 from dualgate.processors.pairing.clocks import Patience
@@ -23,6 +22,7 @@ from dualgate.processors.pairing.outlet import Outlet
 from dualgate.processors.pairing.positions import Position, encode
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.processors.runtime import clients
+from dualgate.processors.runtime.bounded import close_in_time
 from dualgate.processors.runtime.clients import kafka_errors
 from dualgate.processors.runtime.hearing import Hearing
 from dualgate.processors.runtime.loop import Stop, rare_collections, run_sessions
@@ -127,8 +127,7 @@ class PairingSession:
         self._groups.clear()
         self._worker.reporter.look({}, [], ())
         self._outlet.close()
-        with contextlib.suppress(KafkaException):  # what ended the session says more than what then fails
-            self._consumer.close()
+        close_in_time("leaving the group of pairing", self._consumer.close)
 
     def step(self) -> bool:
         """Consume, fold and commit one batch."""

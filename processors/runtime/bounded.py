@@ -1,16 +1,24 @@
 """Calls into the client library that end in time, whether they return or not.
 
 librdkafka's transactional calls take a time-out and may still never return once the broker that coordinates the group has
-gone away (librdkafka issue 5511). A call that is overdue is left behind on its thread and the caller told; the client it
-was made on must not be used again, and its successor, having the same transactional id, fences whatever it may still do.
+gone away (librdkafka issue 5511); others, as a synchronous commit of offsets and a consumer's close, take none. A call that is
+overdue is left behind on its thread and the caller told; the client it was made on must not be used again. A successor that
+has the same transactional id fences whatever it may still do.
 """
 
+import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from typing import Any
 
+from confluent_kafka import KafkaException
+
 from dualgate.schemas.errors import TransientError
+
+log = logging.getLogger(__name__)
+CLOSE_TIMEOUT_S = 15.0
 
 
 class Bounded:
@@ -46,3 +54,15 @@ class Bounded:
                 self._results.put((function(), None))
             except BaseException as error:
                 self._results.put((None, error))
+
+
+def close_in_time(what: str, close: Callable[[], Any]) -> None:
+    """Close a client, or leave it behind with a word in the log; what ended the session says more than what then fails."""
+    calls = Bounded(what)
+    try:
+        with contextlib.suppress(KafkaException):
+            calls.call(what, CLOSE_TIMEOUT_S, close)
+    except TransientError as overdue:
+        log.warning("left behind: %s", overdue)
+    finally:
+        calls.close()

@@ -186,9 +186,9 @@ def start_positions(consumer: Any, partitions: Iterable[TopicPartition]) -> list
     """Return where to go on reading: the group's committed offset with its metadata, else the first offset there is.
 
     StateError names a partition whose committed offset is no longer within the log: the topic was made anew, or its
-    retention has eaten records that were not read.
+    retention has eaten records that were not read. TransientError where a transaction that holds the offsets does not end.
     """
-    with kafka_errors("reading the committed offsets"):
+    with kafka_errors("reading the committed offsets (if this stays: a transaction hangs, see docs/pairing.md)"):
         committed = consumer.committed(list(partitions), timeout=COMMITTED_TIMEOUT_S)
     return [_checked(consumer, place) for place in committed]
 

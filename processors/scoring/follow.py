@@ -7,6 +7,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, TopicPartition
 
+from dualgate.processors.runtime.bounded import close_in_time
 from dualgate.processors.runtime.clients import client_config, make_consumer, watermarks
 from dualgate.processors.runtime.faults import error_of
 from dualgate.processors.runtime.hearing import Hearing
@@ -89,7 +90,7 @@ class Migrations:
 
     def close(self) -> None:
         """Leave the topic, and close every database."""
-        self._consumer.close()
+        close_in_time("leaving the topic of migrations", self._consumer.close)
         for scoring in self._scorings.values():
             close(scoring)
 

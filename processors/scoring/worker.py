@@ -13,11 +13,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
 from confluent_kafka import KafkaError, Producer, TopicPartition
 
+from dualgate.processors.runtime.bounded import Bounded, close_in_time
 from dualgate.processors.runtime.clients import (
     consumer_config,
     gather,
@@ -59,6 +61,7 @@ POLL_S, LINGER_S = 0.3, 0.05
 TURN_S = 0.05
 """How long to wait for more records while some wait for their turn."""
 SEND_TIMEOUT_S = 30.0
+COMMIT_TIMEOUT_S = 30.0
 
 
 def run(settings: Settings, stop: Stop, reporter: Reporter | None = None) -> None:
@@ -121,6 +124,7 @@ class ScoringSession:
             [self._topics[PAIRS], self._topics[UNPAIRED]], on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone
         )
         self._hearing = Hearing(settings, self._consumer, self._topics[PAIRS])
+        self._calls = Bounded("scoring")
 
     def step(self) -> bool:
         """Score one batch and commit it; return whether there was any."""
@@ -149,9 +153,12 @@ class ScoringSession:
         return True
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group and let go of the producer: what it has not delivered is scored and sent anew."""
         self._reporter.look({}, 0, 0)
-        self._consumer.close()
+        self._calls.close()
+        close_in_time("leaving the group of scoring", self._consumer.close)
+        self._producer.purge()
+        close_in_time("closing the producer of scoring", self._producer.close)
         log.info("scored: %s", dict(self._reporter.counts))
 
     def _batches(self, messages: Sequence[Any]) -> dict[Place, list[Raw]]:
@@ -247,7 +254,8 @@ class ScoringSession:
             begins = self._lines[place].begins() or (self._next[place], self._clocks[place].encode())
             offsets.append(TopicPartition(*place, *begins))
         with kafka_errors("committing offsets"):
-            for committed in self._consumer.commit(offsets=offsets, asynchronous=False):
+            commit = partial(self._consumer.commit, offsets=offsets, asynchronous=False)
+            for committed in self._calls.call("committing offsets", COMMIT_TIMEOUT_S, commit):
                 if committed.error is not None:
                     raise error_of(committed.error, f"committing {committed.topic}/{committed.partition}: {committed.error}")
 

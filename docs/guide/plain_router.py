@@ -2,7 +2,8 @@
 
 python plain_router.py SERVERS PREFIX MIGRATION ROUTER_ID RoutingCommand.avsc
 
-Reads keys from stdin, a line each, and answers each with the arm and the sequence that it obeys.
+Reads keys from stdin, a line each, and answers each with the arm, the sequence that it obeys, and the probability with which the
+query is to be mirrored (0 where it was not drawn).
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import struct
 import sys
 import threading
 import time
+from collections import Counter
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
@@ -54,10 +56,10 @@ def decode(data, fields):
 
 
 class Table:
-    """The command in force and when it ends on the monotonic clock."""
+    """The command in force, when it ends on the monotonic clock, and what was routed since it was last told."""
 
     def __init__(self):
-        self.command, self.ends = None, 0.0
+        self.command, self.ends, self.lock, self.routed = None, 0.0, threading.Lock(), Counter()
 
     def apply(self, command):
         """Take in a command; return whether it is a new one (a renewal only prolongs the lease)."""
@@ -71,14 +73,34 @@ class Table:
         self.command, self.ends = command, time.monotonic() * 1000 + left
         return order != before
 
-    def route(self, key):
-        """Return the arm that serves a key."""
-        if self.command is None or time.monotonic() * 1000 >= self.ends:
-            return "incumbent"
-        digest = hashlib.sha256(f"route/{self.command['salt']}/{key}".encode()).digest()
-        share = self.command["live_share"]
-        on = share >= 1 or int.from_bytes(digest[:8], "big") < int(share * 2**64)
-        return "challenger" if on else "incumbent"
+    def answer(self, key, stratum="all"):
+        """Return the arm that serves a key, and the probability of its mirror (0: not drawn); both are counted."""
+        command, arm, mirrored = self.command, "incumbent", 0.0
+        if command and time.monotonic() * 1000 < self.ends:
+            shares = command["shadow_share"]
+            arm = "challenger" if drawn("route", command, key, command["live_share"]) else "incumbent"
+            mirrored = shares.get(stratum, shares.get("all", 0.0))
+            mirrored = mirrored if drawn("shadow", command, key, mirrored) else 0.0
+        if command:
+            with self.lock:
+                self.routed[command["epoch"], command["sequence"], stratum, arm, mirrored > 0] += 1
+        return arm, mirrored
+
+    def taken(self):
+        """Return (epoch, sequence) and counts since the last time, those of older commands first."""
+        with self.lock:
+            routed, self.routed = self.routed, Counter()
+        told = {(self.command["epoch"], self.command["sequence"]): []}
+        for (epoch, sequence, stratum, arm, sampled), n in routed.items():
+            cell = {"stratum": stratum, "arm": arm, "sampled": sampled, "count": n}
+            told.setdefault((epoch, sequence), []).append(cell)
+        return sorted(told.items())
+
+
+def drawn(what, command, key, share):
+    """Return whether a key is among this share of all keys."""
+    digest = hashlib.sha256(f"{what}/{command['salt']}/{key}".encode()).digest()
+    return share >= 1 or int.from_bytes(digest[:8], "big") < int(share * 2**64)
 
 
 def follow(table, servers, prefix, migration, router_id, fields):
@@ -91,9 +113,10 @@ def follow(table, servers, prefix, migration, router_id, fields):
         if message is not None and message.error() is None and message.key() == migration.encode() and message.value():
             changed = table.apply(decode(message.value(), fields))
         if table.command and (changed or time.monotonic() > told + 10):
-            ack = {"migration_id": migration, "router_id": router_id, "sent_at_ms": int(time.time() * 1000), "counts": []}
-            ack |= {"epoch": table.command["epoch"], "sequence": table.command["sequence"]}
-            producer.produce(prefix + "ledger", json.dumps({"ack": ack}), migration)
+            for (epoch, sequence), counts in table.taken():
+                ack = {"migration_id": migration, "router_id": router_id, "sent_at_ms": int(time.time() * 1000)}
+                ack |= {"epoch": epoch, "sequence": sequence, "counts": counts}
+                producer.produce(prefix + "ledger", json.dumps({"ack": ack}), migration)
             producer.flush(5)
             told = time.monotonic()
 
@@ -107,7 +130,8 @@ def main():
     threading.Thread(target=follow, args=(table, servers, prefix, migration, router_id, fields), daemon=True).start()
     for line in sys.stdin:
         command = table.command
-        print(table.route(line.rstrip("\n")), command["sequence"] if command else 0, flush=True)
+        arm, mirrored = table.answer(line.rstrip("\n"))
+        print(arm, command["sequence"] if command else 0, mirrored, flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import IO
 import pytest
 
 from dualgate.schemas.codec import Codec
-from dualgate.schemas.records import Command, LedgerEntry
+from dualgate.schemas.records import Command, LedgerEntry, RoutingAck
 from dualgate.schemas.topics import EVIDENCE
 from dualgate.sinks.router import RoutingTable
 from support.gate_process import World, world
@@ -38,10 +38,14 @@ class PlainRouter:
 
     def route(self, key: str) -> tuple[str, int]:
         """Return the arm and the sequence that it obeys."""
+        return self.answer(key)[:2]
+
+    def answer(self, key: str) -> tuple[str, int, float]:
+        """Return the arm, the sequence that it obeys, and the probability of a mirror (0: not drawn)."""
         self._in.write(key + "\n")
         self._in.flush()
-        arm, sequence = self._out.readline().split()
-        return arm, int(sequence)
+        arm, sequence, mirrored = self._out.readline().split()
+        return arm, int(sequence), float(mirrored)
 
 
 @pytest.fixture
@@ -63,6 +67,10 @@ def followed(at: World) -> list[str]:
     return [decision.reason for decision in found if decision.rule == "followed"]
 
 
+def _acks(at: World) -> list[RoutingAck]:
+    return [entry.ack for _, entry in at.ledger() if entry is not None and entry.ack is not None]
+
+
 def test_it_imports_nothing_of_ours() -> None:
     """The point of the example."""
     tree = ast.walk(ast.parse(PLAIN.read_text(encoding="utf-8")))
@@ -75,8 +83,9 @@ def test_it_imports_nothing_of_ours() -> None:
 def test_a_rollback_waits_for_a_router_that_uses_none_of_our_code(
     kafka: str, prefix: str, plain: PlainRouter, tmp_path: Path
 ) -> None:
-    """It serves the users of a canary, acknowledges in JSON, lets go at a rollback, and the gate says that it is done."""
-    ledger = Ledger.started(HEAD + SHORT.replace("observations: 40", "observations: 100000") + EASY)
+    """It serves the users of a canary, mirrors a share, acknowledges with its counts in JSON, lets go, and the gate says so."""
+    sampled = "shadow_sampling: {all: 0.5}\n"
+    ledger = Ledger.started(HEAD + SHORT.replace("observations: 40", "observations: 100000") + EASY + sampled)
     ledger.pairs(*[GOOD, BETTER] * 50)
     with world(kafka, prefix, tmp_path) as at:
         gate = at.gate()
@@ -86,13 +95,21 @@ def test_a_rollback_waits_for_a_router_that_uses_none_of_our_code(
         assert state is not None
         held = RoutingTable("m").apply(ledger.commands[-1], ledger.time_ms, 0.0)
         for key in KEYS:
-            assert plain.route(key) == (held.route(key, 0.0), 3), key
-        acks = [entry.ack for _, entry in at.ledger() if entry is not None and entry.ack is not None]
-        assert ("plain", 1, 3) in {(ack.router_id, ack.epoch, ack.sequence) for ack in acks}
+            assert plain.answer(key) == (held.route(key, 0.0), 3, held.shadow(key, "all", 0.0) or 0.0), key
+        assert ("plain", 1, 3) in {(ack.router_id, ack.epoch, ack.sequence) for ack in _acks(at)}
         at.append([order()])
         await_true(lambda: bool(followed(at)), "the rollback to be followed")
         assert "1 of 1 routers follow command 1/4" in followed(at)[0]
         assert {plain.route(key)[0] for key in KEYS} == {"incumbent"}
+        counted = [cell for ack in _acks(at) for cell in ack.counts if ack.sequence == 3]
+        asked = ["x", *KEYS]
+        assert sum(cell.count for cell in counted) == len(asked)
+        assert sum(cell.count for cell in counted if cell.arm == "challenger") == sum(
+            held.route(key, 0.0) == "challenger" for key in asked
+        )
+        assert sum(cell.count for cell in counted if cell.sampled) == sum(
+            held.shadow(key, "all", 0.0) is not None for key in asked
+        )
         assert at.stop(gate) == 0
 
 

@@ -4,6 +4,7 @@ Evidence is the gate's own process for "worse" on correctness; pairs are drawn f
 the closed form of a fixed window (case A of the statistics page): C = c n + P I U(n), U(n) = C0 exp(-kappa n) at C0 = 1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -105,9 +106,7 @@ def section(pool: Pool, spec: MigrationSpec, runs: int = 4_000, seed: int = 5) -
         f"Over the {len(cells)} cells the closed form's predicted cost is off by {_spread([c.error for c in cells])} (with "
         f"the inverse Gaussian for U: {_spread([c.gaussian_error for c in cells])}); following its share costs "
         f"{_spread([c.regret for c in cells])} more than the best share found by search.",
-        "It is wrong in two ways. With few pairs it is too hopeful: the exponential falls from the first pair on, but "
-        "evidence must first climb to its level, and the gate's mixture of bets climbs slower than the form's one best bet. "
-        "With many pairs it is too dear: it pays for the whole window, while mirroring ends when a regression is found.",
+        _wrong([c.error for c in cells]),
         "The controller sets the share anew every hour from what is known by then; it never decides.",
     )
     columns = (
@@ -143,6 +142,24 @@ class _Cell:
 def _spread(values: list[float]) -> str:
     sizes = np.abs(values)
     return f"{np.median(sizes):.0%} in the median and {sizes.max():.0%} at worst"
+
+
+def _wrong(errors: Sequence[float]) -> str:
+    """Return in words in how many cells the closed form predicts too little and too much, and why it does either."""
+    hopeful, dear = [e for e in errors if e < 0], [e for e in errors if e > 0]
+    parts = []
+    if hopeful:
+        parts.append(
+            f"It predicts too little in {len(hopeful)} of {len(errors)} cells (down to {min(hopeful):+.0%}): the exponential "
+            "falls from the first pair on, but evidence must first climb to its level, and the gate's mixture of bets "
+            "climbs slower than the form's one best bet."
+        )
+    if dear:
+        parts.append(
+            f"It predicts too much in {len(dear)} (up to {max(dear):+.0%}): it pays for the whole window, while mirroring "
+            "ends when a regression is found."
+        )
+    return " ".join(parts)
 
 
 def _cell(evidence: Finding, rate: float, price: float, prior: float) -> _Cell:

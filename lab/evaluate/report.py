@@ -34,7 +34,7 @@ def report(document: Mapping[str, Any], spec: MigrationSpec, more: Sequence[Sect
         sections.window(told, spec, document),
         sections.pairs_by_dimension(told, spec),
         least_pairs(told),
-        sections.by_event(told),
+        sections.by_event(told, spec),
         sections.later(told),
         *more,
         sections.about(document),

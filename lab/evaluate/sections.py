@@ -26,7 +26,7 @@ def about(document: Mapping[str, Any]) -> Section:
     return Section("What was run", words, (Table("Strategies", ("name", "source", "settings"), rows),))
 
 
-def by_event(strategies: Told) -> Section:
+def by_event(strategies: Told, spec: MigrationSpec) -> Section:
     """Return a table an event: what each strategy made of it."""
     tables = []
     for event in EVENTS:

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import binomtest
 
 from dualgate.lab.evaluate import cost, queueing, real, sampling
+from dualgate.lab.evaluate.measures import fraction
 from dualgate.lab.evaluate.pool import COLUMNS, Pool
 from dualgate.lab.evaluate.strategies.dualgate import started
 from dualgate.schemas.migration import MigrationSpec
@@ -126,3 +127,19 @@ def test_no_worse_system_is_accepted() -> None:
 def test_a_migration_that_the_gate_refuses_is_refused_here() -> None:
     """The gate's own words reach the one who starts an evaluation."""
     assert started(config()).phase == "CALIBRATING"
+
+
+def test_the_studies_words_are_chosen_by_their_rows() -> None:
+    """What is said of both clocks, of the weights and of the closed form changes with what was found."""
+    fine, futile = "accepted at the day's end", "futile after 90 pairs"
+    row = ("95%", "one line", "1", "4", ".6%", ".7%", fine, ".7%", fine)
+    late = ("95%", "shadow behind live", "1", "9", ".6%", "3%", futile, ".7%", fine)
+    assert "turned away as too slow at none of these loads" in queueing._told([row, row])
+    assert "turned away as too slow in 95% (shadow behind live)" in queueing._told([late, row])
+    assert "rows differ" in queueing._told([late, (*row[:8], futile)])
+    kept, lost = fraction(30, 1000), fraction(200, 1000)
+    assert "keep the level in every row" in sampling._told([(kept, kept)], 0.05)
+    assert "is lost in 1 of 2 rows (up to 20.0%)" in sampling._told([(kept, lost), (kept, kept)], 0.05)
+    assert "lose the level in 1 rows" in sampling._told([(lost, kept)], 0.05)
+    assert cost._wrong([-0.5, 0.1]).count("It predicts") == 2
+    assert "too little" not in cost._wrong([0.1])

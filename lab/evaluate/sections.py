@@ -43,6 +43,7 @@ def by_event(strategies: Told, spec: MigrationSpec) -> Section:
         "*Before any user saw it* is impact told strictly: no user got an answer of the event. *Beyond 5 %* is told "
         "loosely: what a canary's share of users saw does not count. Bad answers are answers of the event that users were "
         "served.",
+        f"Shadowing costs the mirrored answers times the file's price of one, {spec.cost.per_query:g} {spec.cost.currency}.",
     )
     return Section("Event by event", words, tables)
 

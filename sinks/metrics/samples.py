@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+HARM = ("alarm", "spent", "worse")
+"""The rules by which a challenger is turned away because it was shown worse."""
+
 Document = Mapping[str, Any]
 Sample = tuple[tuple[str, ...], float]
 
@@ -97,6 +100,6 @@ def counters(document: Document) -> Iterator[Sample]:
 
 
 def rules(document: Document) -> Iterator[Sample]:
-    """Yield how often each rule decided."""
-    for rule, n in document["decisions"].items():
+    """Yield how often each rule decided; 0 for those that end in harm: a series that begins at 1 has no increase to alert on."""
+    for rule, n in {**dict.fromkeys(HARM, 0), **document["decisions"]}.items():
         yield (rule,), float(n)

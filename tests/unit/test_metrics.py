@@ -20,6 +20,7 @@ from dualgate.processors.scoring.metrics import Reporter as ScoringReporter
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import BudgetEvidence, MonitorEvidence, RouterBehind, Routers, StratumEvidence
 from dualgate.sinks.metrics import NAMES, Endpoint, families, pairing, scoring
+from dualgate.sinks.metrics.samples import HARM
 from support.routing import MIGRATION, command
 from support.stories import decision, snapshot
 
@@ -133,6 +134,41 @@ def test_promtool_accepts_rules_and_metrics(tmp_path: Path) -> None:
     text = scraped("text/plain")
     found = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+LAPSED = [("dualgate_lease_left_seconds", "50 20 -10 -40 -70"), ("dualgate_live_share", "0.25x9")]
+STUCK = [("dualgate_rolling_back", "0 1x8")]
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
+@pytest.mark.parametrize(
+    ("alert", "series", "minute"),
+    [
+        *(("DualgateRolledBack", [(f'dualgate_decisions_total{{rule="{rule}"', "0 0 1 1 1")], 4) for rule in HARM),
+        ("DualgateLeaseRanOut", LAPSED, 4),
+        ("DualgateRollbackNotFollowed", STUCK, 6),
+    ],
+)
+def test_alerts_that_wake_somebody_fire(alert: str, series: list[tuple[str, str]], minute: int, tmp_path: Path) -> None:
+    """By Prometheus's own evaluation, and the first time that it happens: the counters of harm are served as 0 before."""
+    given = [
+        {
+            "series": f'{name}{"," if "{" in name else "{"}migration="m"}}',
+            "values": values,
+        }
+        for name, values in series
+    ]
+    wanted = {"eval_time": f"{minute}m", "alertname": alert, "exp_alerts": []}
+    test = {
+        "rule_files": [str(DOCS / "alerts.yml")],
+        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": [wanted]}],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test), encoding="utf-8")
+    found = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True, check=False)
+    assert found.returncode == 1, "no alert came, as none was expected"
+    assert f'alertname="{alert}"' in found.stdout + found.stderr
+    before = samples(scraped("application/openmetrics-text; version=1.0.0"))
+    assert {before["dualgate_decisions_total", rule] for rule in HARM} == {0}
 
 
 def test_an_address_that_is_taken_is_named() -> None:

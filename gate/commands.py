@@ -14,6 +14,7 @@ from dualgate.gate.state import REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.limits import command_fault, cut
+from dualgate.schemas.migration import MigrationSpec
 from dualgate.schemas.records import Command, Migration, RoutingCommand
 from dualgate.schemas.topics import MIGRATIONS
 
@@ -99,10 +100,19 @@ def _begin(state: MigrationState | None, order: Command, config: str, at: At, *,
         withdrawal=None if state is None else withdrawal.begun(state, 0.0, at.time_ms),
     )
     words = f"epoch {epoch} of {spec.incumbent} → {spec.challenger} begins, configuration {migration.config_hash}"
+    words += _once_more(state, spec)
     words += "".join(f"; {remark}" for remark in uncounted_words(spec, hypotheses(spec, reruns=False)))
     before = None if state is None else state.phase
     started, outputs = command(begun, 0.0, _applied(order, words), Place(at), before)
     return started, [Output(MIGRATIONS, spec.migration, migration), *outputs]
+
+
+def _once_more(state: MigrationState | None, spec: MigrationSpec) -> str:
+    """Return that a challenger is tried again that was turned away as worse: nobody may do that unawares."""
+    if state is None or spec.challenger != state.spec.challenger or "worse" not in state.verdicts.values():
+        return ""
+    worse = ", ".join(name for name, verdict in state.verdicts.items() if verdict == "worse")
+    return f"; {spec.challenger} was shown worse in epoch {state.migration.epoch} ({worse}) and is tried again"
 
 
 def _nothing(migration: Migration, at: At) -> RoutingCommand:

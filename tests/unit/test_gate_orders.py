@@ -9,7 +9,7 @@ from dualgate.gate.orders import REMEMBERED
 from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.records import Command, DecisionRecord, LedgerEntry
-from support.ledgers import BETTER, GOOD, Ledger
+from support.ledgers import BETTER, EASY, GOOD, HEAD, SHORT, WORSE, Ledger
 
 
 def order(kind: str, command_id: str = "c1", issued_at_ms: int = 1, **changes: str) -> Command:
@@ -135,3 +135,26 @@ def test_a_phase_that_has_just_begun_lacks_no_coverage() -> None:
     assert ledger.phase == "CANARY"
     assert ledger.state is not None
     assert waiting_for(replace(ledger.state, n_phase=0, counters={})) == "observations: 0 of 40"
+
+
+def test_a_challenger_that_was_shown_worse_is_tried_again_by_an_operator_only_and_never_unawares() -> None:
+    """Evidence, time and the same file again change nothing; retry, or another file, begins an epoch and says what was found."""
+    ledger = Ledger.started()
+    ledger.pairs(*[WORSE] * 300)
+    assert ledger.phase == "REJECTED(worse)"
+    ledger.pairs(*[BETTER] * 300)
+    ledger.tick(10**9)
+    assert ledger.command("start").reason.startswith("this configuration is already REJECTED(worse)")
+    assert (ledger.phase, ledger.identity[0]) == ("REJECTED(worse)", 1)
+    words = "; a:2 was shown worse in epoch 1 (correctness) and is tried again (because)"
+    assert ledger.command("retry").reason.endswith(words)
+    ledger.command("abort")
+    assert "shown worse" not in ledger.command("retry").reason
+
+
+def test_another_challenger_is_not_blamed_for_the_one_before() -> None:
+    """A new version in the file of the next start has a record of its own."""
+    ledger = Ledger.started()
+    ledger.pairs(*[WORSE] * 300)
+    told = ledger.command("start", HEAD.replace("a:2", "a:3") + SHORT + EASY)
+    assert (told.outcome, "shown worse" in told.reason) == ("applied", False)

@@ -7,6 +7,7 @@ from dualgate.gate.hypotheses import LOG_LATENCY_SD, hypotheses
 from dualgate.gate.state import Plan, parsed
 from dualgate.gate.stats import DimensionSpec, Horizon, calibration_pairs, horizon, kde_calibration_pairs
 from dualgate.gate.stats.kde import MIN_FIT
+from dualgate.gate.stats.rated import without_law
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
 
@@ -21,7 +22,7 @@ def admit(config: str, *, closed: bool = False) -> tuple[tuple[DimensionSpec, ..
     """
     spec = parsed(config).spec
     runnable(spec, closed=closed)
-    return hypotheses(spec), plan_of(spec, hypotheses(spec, single=True))
+    return tuple(without_law(s) for s in hypotheses(spec)), plan_of(spec, hypotheses(spec, single=True))
 
 
 def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
@@ -44,10 +45,8 @@ def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
             f"phases.calibrating.pairs={pairs}: dimensions.latency.measure=relative fits a density to the incumbent's latencies, "
             f"use auto or at least {MIN_FIT}"
         )
-    if spec.scoring.rater is not None:
-        raise ConfigError(
-            f"scoring.rater.model={spec.scoring.rater.model!r}: this gate takes golden answers and results; use rater: null"
-        )
+    if spec.scoring.rater is not None and spec.unit.by == "session":
+        raise ConfigError("unit.by=session with scoring.rater: a mean has no label; use query, first or drawn")
 
 
 def plan_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Plan:

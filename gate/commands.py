@@ -9,6 +9,8 @@ from dualgate.gate.budget import uncounted_words
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record, refused
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.intake import transition
+from dualgate.gate.line import Line
+from dualgate.gate.rated import is_rated
 from dualgate.gate.rules import first, now, rules, waiting_for
 from dualgate.gate.state import REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial
@@ -98,6 +100,7 @@ def _begin(state: MigrationState | None, order: Command, config: str, at: At, *,
         routers={} if state is None else state.routers,
         unlisted=None if state is None else state.unlisted,
         withdrawal=None if state is None else withdrawal.begun(state, 0.0, at.time_ms),
+        line=Line() if is_rated(specs) else None,
     )
     words = f"epoch {epoch} of {spec.incumbent} → {spec.challenger} begins, configuration {migration.config_hash}"
     words += _once_more(state, spec)

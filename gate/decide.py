@@ -86,6 +86,7 @@ def entered(state: MigrationState, phase: str) -> MigrationState:
         waiting=None,
         counters={name: n for name, n in state.counters.items() if not name.startswith(PHASE)},
         migration=replace(state.migration, active=phase not in phases.TERMINAL),
+        line=None if state.line is None else state.line.passed(),
     )
 
 

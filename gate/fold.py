@@ -10,8 +10,9 @@ from dataclasses import replace
 from dualgate.gate.commands import obey
 from dualgate.gate.decide import At, Output
 from dualgate.gate.intake import take
+from dualgate.gate.labels import take_label
 from dualgate.gate.routers import acknowledged
-from dualgate.gate.state import MigrationState, counted
+from dualgate.gate.state import MigrationState
 from dualgate.gate.watch import lapsed, tick
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import LedgerEntry
@@ -66,7 +67,9 @@ def _evidence(state: MigrationState, entry: LedgerEntry, at: At) -> tuple[Migrat
         return tick(state, at)
     if entry.ack is not None:
         return acknowledged(state, entry.ack, at)
-    return replace(state, counters=counted(state.counters, {"labels": 1})), []
+    if entry.label is not None:
+        return take_label(state, entry.label, at)
+    return state, []
 
 
 def fold_ledger(entries: Iterable[tuple[At, LedgerEntry]]) -> Iterator[Output]:

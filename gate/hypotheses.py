@@ -9,6 +9,7 @@ from dualgate.gate.stats import (
     correctness_spec,
     latency_spec,
     median_latency_spec,
+    rated_spec,
     relative_latency_spec,
     safety_class_spec,
     safety_difference_spec,
@@ -18,9 +19,10 @@ from dualgate.gate.stats import (
     semantic_level_spec,
 )
 from dualgate.gate.stats.sampling import MAX_DRAWN_TURN
-from dualgate.schemas.dimensions import Correctness, Dimensions, Latency, Safety, Semantic
+from dualgate.schemas.dimensions import Correctness, Latency, Safety, Semantic
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
+from dualgate.schemas.scorers import Rater
 
 LOG_LATENCY_SD = 0.6
 """Planned spread of log latency until calibrating pairs tell it."""
@@ -36,7 +38,7 @@ def hypotheses(
     design cannot be tested, in words that name the key.
     """
     try:
-        found = tuple(_all(spec.dimensions, sampling_of(spec, shares), reruns))
+        found = tuple(_all(spec, sampling_of(spec, shares), reruns))
         return tuple(averaged(s) for s in found) if spec.unit.by == "session" and not single else found
     except ValueError as error:
         raise ConfigError(f"migration {spec.migration}: dimensions.{error}") from None
@@ -52,9 +54,10 @@ def sampling_of(spec: MigrationSpec, shares: Mapping[str, float] | None = None) 
         raise ConfigError(f"migration {spec.migration}: shadow_sampling: {error}") from None
 
 
-def _all(dimensions: Dimensions, sampling: SamplingPlan, reruns: bool) -> Iterator[DimensionSpec]:
+def _all(spec: MigrationSpec, sampling: SamplingPlan, reruns: bool) -> Iterator[DimensionSpec]:
+    dimensions = spec.dimensions
     if dimensions.correctness:
-        yield _correctness(dimensions.correctness, sampling)
+        yield _correctness(dimensions.correctness, spec.scoring.rater, sampling)
     if dimensions.latency:
         yield from _latency(dimensions.latency, sampling)
     if dimensions.semantic:
@@ -63,7 +66,9 @@ def _all(dimensions: Dimensions, sampling: SamplingPlan, reruns: bool) -> Iterat
         yield from _safety(dimensions.safety, sampling)
 
 
-def _correctness(part: Correctness, sampling: SamplingPlan) -> DimensionSpec:
+def _correctness(part: Correctness, rater: Rater | None, sampling: SamplingPlan) -> DimensionSpec:
+    if rater is not None:
+        return rated_spec(part.null, part.design, part.worse_by, rater.label_probability, sampling=sampling)
     return correctness_spec(part.null, part.design, part.worse_by, sampling=sampling)
 
 

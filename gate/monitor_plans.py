@@ -24,6 +24,7 @@ from dualgate.gate.stats.lattice import SWAP, TERNARY, FloatArray
 from dualgate.gate.stats.laws import empirical, ternary, tilt
 from dualgate.gate.stats.monitor import MonitorSpec, chart_limit, plan_monitor, start_monitor
 from dualgate.gate.stats.monitor_plan import discordance_upper, spend
+from dualgate.gate.stats.rated import RATED, watched_law
 from dualgate.gate.stats.run_length import step_law
 
 ESR, CUSUM = 0.5, 0.25
@@ -46,7 +47,8 @@ def begun(state: MigrationState, *, screen: bool = False) -> MigrationState:
     state = replace(state, planned=expected)
     made, limits = {}, {}
     missing = {s.name: _unwatchable(s) for s, d in zip(state.specs, state.dims, strict=True) if not _watchable(s, d)}
-    together = [(s, d) for s, d in pairs if s.worse and s.worse.lattice != SWAP]
+    # What a rater tells comes later than its pair, so it is no part of a sum over the pair's dimensions.
+    together = [(s, d) for s, d in pairs if s.worse and s.worse.lattice != SWAP and s.measure != RATED]
     n_monitors = len(pairs) + (len(together) > 1)
     for spec, dim in pairs:
         found = _plan(state, spec, dim, n_monitors, screen)
@@ -138,7 +140,7 @@ def _planned(
     assert spec.worse is not None
     share, reset = state.spec.errors.rollback / n_monitors, state.spec.phases.rollout.reset
     tolerated = _tolerated(spec)
-    null, worse = _laws(spec, dim, tolerated, shift)
+    null, worse = _laws(state, spec, dim, tolerated, shift)
     n = sum(state.planned.values())
     made = plan_monitor(spec.worse.lattice, null, worse, tolerated, n, share * CUSUM, share * ESR, screen=screen)
     if reset == "carry":
@@ -149,7 +151,9 @@ def _planned(
     return replace(made, cusum=replace(made.cusum, limit=first)), limits
 
 
-def _laws(spec: DimensionSpec, dim: DimensionState, worse_by: float, shift: float) -> tuple[FloatArray, FloatArray]:
+def _laws(
+    state: MigrationState, spec: DimensionSpec, dim: DimensionState, worse_by: float, shift: float
+) -> tuple[FloatArray, FloatArray]:
     """Return the law of the paired difference at the boundary, and the one to be found fast, from every pair so far.
 
     Of a ternary difference an upper bound of the discordance is taken; the law of scores is tilted to either mean.
@@ -159,7 +163,9 @@ def _laws(spec: DimensionSpec, dim: DimensionState, worse_by: float, shift: floa
         discordance = discordance_upper(sum(n for code, _, n in dim.worse_counts if code != 1), dim.n_worse)
         boundary = min(discordance + worse_by, 1.0)
         return ternary(-worse_by, boundary), ternary(-worse_by - shift, min(boundary + shift, 1.0))
-    law, values = _observed(spec, dim), spec.worse.lattice.values
+    rater, values = state.spec.scoring.rater, spec.worse.lattice.values
+    rated = rater is not None and spec.measure == RATED
+    law = watched_law(spec, dim.worse_counts, rater.label_probability) if rater and rated else _observed(spec, dim)
     return tilt(values, law, -worse_by), tilt(values, law, -worse_by - shift)
 
 

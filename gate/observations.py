@@ -11,9 +11,11 @@ import numpy as np
 
 from dualgate.gate import latency
 from dualgate.gate.hypotheses import sampling_of
+from dualgate.gate.rated import DIMENSION, NONE, RatedRows, is_rated, rated_rows, silent_rows
 from dualgate.gate.stats import Block, DimensionSpec, encode_block
 from dualgate.gate.stats.lattice import FloatArray, IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
+from dualgate.gate.stats.rated import RATED
 from dualgate.gate.stats.sampling import MAX_DRAWN_TURN, drawn_turn, quantised_probability
 from dualgate.schemas.migration import MigrationSpec
 from dualgate.schemas.records import CoverageBlock, DimensionColumns, QualityBlock
@@ -31,7 +33,8 @@ class Rows:
 
     clock_ms is the source's clock at the row; fate is one array of SCORED … SILENT a dimension that is on; stratum the query's
     place among the state's strata; late whether the challenger's live answer passed the SLA with queueing (-1: no live answer);
-    incumbent, while calibrating, what its own answers observe of each absolute hypothesis and of a relative latency.
+    incumbent, while calibrating, what its own answers observe of each absolute hypothesis and of a relative latency; rated what
+    a rater said, taken which rows the line of a rated correctness has counted at once (None: it is not rated).
     """
 
     row: IntArray
@@ -42,6 +45,8 @@ class Rows:
     stratum: IntArray
     late: IntArray
     incumbent: dict[str, IntArray]
+    rated: RatedRows | None = None
+    taken: BoolArray | None = None
 
     @property
     def thousandths(self) -> IntArray:
@@ -65,13 +70,18 @@ class Rows:
             self.row[which], self.clock_ms[which], self.sequence[which], blocks,
             {name: values[which] for name, values in self.fate.items()}, self.stratum[which], self.late[which],
             {name: values[which] for name, values in self.incumbent.items()},
+            self.rated and self.rated.taken(which), None if self.taken is None else self.taken[which],
         )  # fmt: skip
 
 
 def observed(rows: Rows) -> BoolArray:
-    """Return which rows are observations: pairs on which every dimension that is eligible is scored, and at least one is."""
+    """Return which rows are observations: pairs on which every dimension that is eligible is scored, and at least one is.
+
+    What a rater has told is one too; its label, if one is wanted, is waited for in the line.
+    """
     fates = np.array(list(rows.fate.values()))
-    return np.asarray(((fates == SCORED) | (fates == NOT_ELIGIBLE)).all(axis=0) & (fates == SCORED).any(axis=0))
+    told = (fates == SCORED).any(axis=0) | (False if rows.rated is None else rows.rated.told)
+    return np.asarray(((fates == SCORED) | (fates == NOT_ELIGIBLE)).all(axis=0) & told)
 
 
 def units(block: QualityBlock | CoverageBlock, by: str) -> BoolArray:
@@ -115,10 +125,27 @@ def scored(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: QualityBl
         name: np.where(usable, _fates(block.dimensions.get(name), len(usable), paired=name not in alone), MISSING)
         for name in spec.dimensions.on
     }
+    rated = None
+    if spec.scoring.rater is not None and is_rated(specs):
+        own = fate[DIMENSION]
+        rated = rated_rows(spec.scoring.rater, block, own == SCORED, _silences(spec, own), usable)
+        fate[DIMENSION] = _until_labelled(rated, own)
     blocks = tuple(_encoded(spec, s, block, fate[s.dimension], weights, usable) for s in specs)
     absolute = [s for s in specs if s.measure in (*ABSOLUTE, latency.RELATIVE) and frame.calibrating]
-    own = {s.name: _incumbents(spec, s, block, usable & (fate[s.dimension] == SCORED)) for s in absolute}
-    return _rows(block, frame, blocks, _with_classes(specs, block, fate), _late(spec, block), own)
+    incumbent = {s.name: _incumbents(spec, s, block, usable & (fate[s.dimension] == SCORED)) for s in absolute}
+    return _rows(block, frame, blocks, _with_classes(specs, block, fate), _late(spec, block), incumbent, rated)
+
+
+def _silences(spec: MigrationSpec, fate: IntArray) -> BoolArray:
+    """Return where a silence of the challenger alone counts as a wrong answer."""
+    part = spec.dimensions.correctness
+    return np.asarray((fate == SILENT) & (part is not None and part.missing == "worst"))
+
+
+def _until_labelled(rated: RatedRows, fate: IntArray) -> IntArray:
+    """Return what became of a rated correctness: only a label makes a pair eligible, and what has no weight is lost."""
+    lost = (fate == SCORED) & (rated.kind == NONE)
+    return np.asarray(np.where(lost, MISSING, np.where(rated.told, NOT_ELIGIBLE, fate)))
 
 
 def _with_classes(specs: Sequence[DimensionSpec], block: QualityBlock, fate: dict[str, IntArray]) -> dict[str, IntArray]:
@@ -140,16 +167,20 @@ def unpaired(spec: MigrationSpec, specs: Sequence[DimensionSpec], block: Coverag
     blocks = []
     for hypothesis in specs:
         accept = _worst_where_silent(spec, hypothesis, fate[hypothesis.dimension], nothing.copy())
+        if hypothesis.measure == RATED:
+            accept = nothing
         blocks.append(encode_block(hypothesis, accept, nothing, weights))
-    return _rows(block, frame, tuple(blocks), fate, np.full(len(silent), -1, dtype=np.int64), {})
+    late = np.full(len(silent), -1, dtype=np.int64)
+    rated = silent_rows(block.query_hash, _silences(spec, fate[DIMENSION])) if is_rated(specs) else None
+    return _rows(block, frame, tuple(blocks), fate, late, {}, rated)
 
 
 def _rows(
     block: QualityBlock | CoverageBlock, frame: Frame, blocks: tuple[Block, ...], fate: dict[str, IntArray], late: IntArray,
-    incumbent: dict[str, IntArray],
+    incumbent: dict[str, IntArray], rated: RatedRows | None,
 ) -> Rows:  # fmt: skip
     sequence = np.array([-1 if s is None else s for s in block.routing_sequence], dtype=np.int64)
-    rows = Rows(np.arange(len(block.offset)), frame.clock_ms, sequence, blocks, fate, frame.stratum, late, incumbent)
+    rows = Rows(np.arange(len(block.offset)), frame.clock_ms, sequence, blocks, fate, frame.stratum, late, incumbent, rated)
     return rows.only(frame.which)
 
 
@@ -191,6 +222,9 @@ def _fates(columns: DimensionColumns | None, n: int, *, paired: bool) -> IntArra
 def _encoded(
     spec: MigrationSpec, hypothesis: DimensionSpec, block: QualityBlock, fate: IntArray, weights: FloatArray, usable: BoolArray
 ) -> Block:
+    if hypothesis.measure == RATED:  # the line tells what is observed
+        nothing = np.full(len(fate), np.nan)
+        return encode_block(hypothesis, nothing, nothing, weights)
     own = fate
     if hypothesis.name.startswith("safety."):
         own = np.where(usable, _fates(block.dimensions.get(hypothesis.name), len(fate), paired=True), MISSING)

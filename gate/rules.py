@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dualgate.gate import checks, monitors, phases, queries, strata, transitions, vigil, wanted, withdrawal
+from dualgate.gate import checks, monitors, phases, queries, rated, strata, transitions, vigil, wanted, withdrawal
 from dualgate.gate.budget import BURN, HUNDRED, LONG, SHORT, Spent
 from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows, observed
 from dualgate.gate.state import PHASE, MigrationState
@@ -124,14 +124,14 @@ def along(state: MigrationState, rows: Rows, traces: list[Trace], watch: Mapping
     """Return the paths over the units of a segment; watch: where each monitor is in alarm."""
     n = np.arange(1, len(rows) + 1)
     calibrating = state.phase == phases.CALIBRATING
-    seen = np.cumsum(observed(rows).astype(np.int64))
+    seen, taken = np.cumsum(observed(rows).astype(np.int64)), rows.taken
     return Paths(
         state,
         [t.log_e_accept for t in traces],
         [t.log_e_futility for t in traces],
         [t.log_e_worse for t in traces],
-        np.full(len(rows), state.n_counted) if calibrating else state.n_counted + n,
-        _progress(state, seen, n),
+        np.full(len(rows), state.n_counted) if calibrating else state.n_counted + (n if taken is None else np.cumsum(taken)),
+        _progress(state, seen if taken is None else np.cumsum(taken & observed(rows)), n),
         seen,
         wanted.along(state, rows),
         rows.clock_ms,
@@ -197,6 +197,12 @@ def _lost(state: MigrationState, name: str, fate: IntArray) -> BoolArray:
     """Return where there is no observation though there should be; a silent challenger is one unless the file says hold."""
     hold = getattr(state.spec.dimensions, name).missing == "hold"
     return np.asarray((fate == MISSING) | ((fate == SILENT) & hold))
+
+
+def coverage_with(state: MigrationState, name: str, scored: IntArray) -> FloatArray:
+    """Return the coverage of a dimension in this phase with so many more scored."""
+    before, lost = _of_phase(state, name)
+    return np.asarray((before + scored) / np.maximum(before + scored + lost, 1))
 
 
 def _coverage_path(state: MigrationState, name: str, rows: Rows) -> FloatArray:
@@ -278,9 +284,9 @@ def _reentered(paths: Paths) -> BoolArray:
 
 
 def _steady(paths: Paths) -> BoolArray:
-    """Return where nothing but evidence is wanted: the phase is covered, something is heard, no budget and no check stops it."""
+    """Return where nothing but evidence is wanted: it is covered, something is heard, no budget, check or late label stops it."""
     heard = (paths.n_seen > 0) | (not _unheard(paths.state))
-    return np.asarray(paths.covered & heard & paths.stops.clear)
+    return np.asarray(paths.covered & heard & paths.stops.clear & (not rated.late(paths.state)))
 
 
 def _unheard(state: MigrationState) -> bool:
@@ -338,7 +344,7 @@ def _evidence_wanted(state: MigrationState) -> list[str]:
         unit = next(u for u in ("h", "m", "s", "ms") if least >= UNITS_MS[u])
         passed = (int(paths.clock_ms[0]) - began) / UNITS_MS[unit]
         missing.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
-    return missing + _coverage_wanted(paths) + stops_words(state)
+    return missing + _coverage_wanted(paths) + rated.words(state) + stops_words(state)
 
 
 def _coverage_wanted(paths: Paths) -> list[str]:

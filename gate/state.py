@@ -7,6 +7,7 @@ from typing import Any
 
 from dualgate.gate import phases
 from dualgate.gate.budget import Spent
+from dualgate.gate.line import Line
 from dualgate.gate.stats import DimensionSpec, DimensionState
 from dualgate.gate.stats.dimension import Counts
 from dualgate.gate.stats.monitor import MonitorSpec, MonitorState
@@ -14,7 +15,7 @@ from dualgate.schemas.migration import MigrationConfig, MigrationSpec
 from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
-VERSION = 3
+VERSION = 4
 REMEMBERED_TOPICS, REMEMBERED_GAPS = 32, 32
 PHASE = "phase."
 """Begins the names of counters that start anew with each phase."""
@@ -105,7 +106,7 @@ class MigrationState:
     dimension has no monitor, limits those of a chart that is reset at each step.
     checks are the sums of the phase's betting tests, waiting the (stratum, lost) of a unit without a partner yet, assigned the
     (challenger's, all) queries that routers have counted under the present command. incumbents is what its own answers
-    observed while calibrating; gone are topics that were made anew.
+    observed while calibrating; gone are topics that were made anew. line is where pairs of a rated correctness wait for labels.
     """
 
     config: str
@@ -153,6 +154,7 @@ class MigrationState:
     assigned: tuple[int, int] = (0, 0)
     incumbents: Mapping[str, Counts] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
+    line: Line | None = None
 
     @property
     def active(self) -> bool:
@@ -204,6 +206,7 @@ class MigrationState:
             "assigned": list(self.assigned),
             "incumbents": {name: [list(c) for c in counts] for name, counts in self.incumbents.items()},
             "gone": list(self.gone),
+            "line": None if self.line is None else self.line.to_json(),
         }
 
     @classmethod
@@ -240,6 +243,7 @@ class MigrationState:
                 "assigned": (plain["assigned"][0], plain["assigned"][1]),
                 "incumbents": {name: tuple((c[0], c[1], c[2]) for c in counts) for name, counts in plain["incumbents"].items()},
                 "gone": tuple(plain["gone"]),
+                "line": None if plain["line"] is None else Line.from_json(plain["line"]),
             }
         )
 

@@ -60,6 +60,7 @@ CONDITIONS: tuple[tuple[str, str], ...] = (
     ("heard", "an observation has come since the last silence, and within missing.hold_after"),
     ("not lapsed", "the lease has not run out since the last step without the challenger having re-entered"),
     ("within budget", "no error budget is exhausted and no burn-rate alarm stands"),
+    ("labelled", "no pair of a rated correctness waits for its label for longer than scoring.rater.label_due"),
     ("checked", "no check holds: assignment, strata, queries (are pairs of the strata mirrored), live latency with queueing"),
 )
 """What a larger share needs beside evidence; the failing of any of them waits and never rolls back."""

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from dualgate.gate import incumbent, monitors, phases, vigil
-from dualgate.gate.observations import Rows
+from dualgate.gate import incumbent, monitors, phases, rated, vigil
+from dualgate.gate.observations import Rows, observed
 from dualgate.gate.rules import Paths, Rule, along, first, rules, tally
 from dualgate.gate.state import MigrationState, counted
 from dualgate.gate.stats import Trace, update_many
+from dualgate.gate.stats.lattice import IntArray
 
 
 def walk(state: MigrationState, rows: Rows, *, approved: bool = False) -> tuple[MigrationState, int, Rule | None]:
@@ -16,6 +17,8 @@ def walk(state: MigrationState, rows: Rows, *, approved: bool = False) -> tuple[
 
     approved: an operator's approval of the next phase is at hand. Entering the phase that the rule leads to is the caller's.
     """
+    seen = observed(rows)
+    rows = rated.filled(state, rows, seen)
     traces = [
         update_many(s, d, b, counted=state.phase != phases.CALIBRATING)
         for s, d, b in zip(state.specs, state.dims, rows.blocks, strict=True)
@@ -27,7 +30,9 @@ def walk(state: MigrationState, rows: Rows, *, approved: bool = False) -> tuple[
     here = rows.part(0, n)
     if n < len(rows):
         held = monitors.advanced(state.monitors, state.specs, here)
-    return replace(_advanced(state, here, traces, paths), monitors=held), n, hit[1] if hit else None
+    line, labels = rated.joined(state, here, seen[:n])
+    after = _advanced(state, here, traces, paths)
+    return replace(after, monitors=held, line=line, counters=counted(after.counters, labels)), n, hit[1] if hit else None
 
 
 def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Paths) -> MigrationState:
@@ -35,7 +40,7 @@ def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Pat
     n, calibrating = len(rows), state.phase == phases.CALIBRATING
     clock = int(rows.clock_ms[-1])
     began = int(rows.clock_ms[0]) if state.phase_began_ms is None else state.phase_began_ms
-    decided = state.decided_at if calibrating else _decided(state, paths, n)
+    found = state.decided_at if calibrating else decided(state, paths, np.arange(state.n_units + 1, state.n_units + n + 1))
     if paths.n_seen[n - 1]:
         state = replace(state, last_evidence_ms=state.ledger_clock_ms, silent=False)
     if calibrating:
@@ -46,20 +51,20 @@ def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Pat
         dims=tuple(trace.state_at(n) for trace in traces),
         n_units=state.n_units + n,
         n_phase=int(paths.n_phase[n - 1]),
-        n_counted=state.n_counted if calibrating else state.n_counted + n,
+        n_counted=int(paths.n_counted[n - 1]),
         evidence_clock_ms=clock if clock >= 0 else state.evidence_clock_ms,
         phase_began_ms=began if began >= 0 else None,
         counters=counted(state.counters, tally(state, rows) | {"units": n}),
-        decided_at=decided,
+        decided_at=found,
     )
 
 
-def _decided(state: MigrationState, paths: Paths, n: int) -> dict[str, int]:
+def decided(state: MigrationState, paths: Paths, units: IntArray) -> dict[str, int]:
     """Note the first unit at which each dimension's own condition held: claimed by its evidence, or shown futile."""
-    found = dict(state.decided_at)
+    found, n = dict(state.decided_at), len(units)
     for i, name in enumerate(state.on):
         own = [j for j, s in enumerate(state.specs) if s.dimension == name]
         holds = paths.claimed[i, :n] | paths.futile[own, :n].any(axis=0)
         if name not in found and holds.any():
-            found[name] = state.n_units + int(np.argmax(holds)) + 1
+            found[name] = int(units[int(np.argmax(holds))])
     return dict(sorted(found.items()))

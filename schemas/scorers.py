@@ -9,6 +9,8 @@
         version: "2026-10"                   # raise it whenever the model behind the name may have changed
         api_key_env: JUDGE_KEY               # the environment variable of the scoring workers that holds the key
         label_probability: 0.1               # share of the rated pairs that people are asked to label
+        labels_waiting: 500                  # pairs that may wait for labels; while so many do, further pairs are not taken
+        label_due: 3d                        # a label that is not there by then holds the migration until it comes
       scorers:
         semantic: {use: acme}                # an entry point of the group dualgate.scorers instead of the built-in scorer
 """
@@ -35,7 +37,9 @@ class Rater(Part):
     due_ms: DurationMs = Field(120_000, alias="due", ge=1_000)
     retries: int = Field(4, ge=0, le=20)
     concurrency: int = Field(8, ge=1, le=256)
-    label_probability: float = Field(0.1, ge=0.001, le=1)
+    label_probability: float = Field(0.1, ge=0.04, le=1)
+    labels_waiting: int = Field(500, ge=1, le=2_000)
+    label_due_ms: DurationMs = Field(3 * 86_400_000, alias="label_due", ge=1_000)
     input_price: float = Field(0.0, ge=0)
     output_price: float = Field(0.0, ge=0)
     cache: str | None = None

@@ -91,17 +91,7 @@ from dualgate.gate.stats.monitor_plan import (
 from dualgate.gate.stats.multiplicity import bonferroni, closed_e_mean, gate_accepts, holm, hommel, iut, simes
 from dualgate.gate.stats.plan import Horizon, HypothesisPlan, SprtPlan, horizon, sprt_plan
 from dualgate.gate.stats.process import Process
-from dualgate.gate.stats.rater import (
-    add_label,
-    add_pair,
-    close_round,
-    full,
-    overdue,
-)
-from dualgate.gate.stats.rater_state import (
-    RaterSpec,
-    RaterState,
-)
+from dualgate.gate.stats.rated import rated_spec
 from dualgate.gate.stats.sampling import drawn_turn, first_turns, quantised_probability, sampling_plan, session_means
 from dualgate.gate.stats.shiryaev_roberts import (
     EsrSpec,
@@ -151,8 +141,6 @@ __all__ = [
     "MonitorState",
     "MonitorTrace",
     "Process",
-    "RaterSpec",
-    "RaterState",
     "SamplingPlan",
     "ShareController",
     "SprtPlan",
@@ -160,8 +148,6 @@ __all__ = [
     "Trace",
     "accept_threshold",
     "accepted_dimensions",
-    "add_label",
-    "add_pair",
     "alarm_level",
     "alarm_path",
     "average_alarms",
@@ -171,7 +157,6 @@ __all__ = [
     "bonferroni",
     "calibration_pairs",
     "chernoff_exponent",
-    "close_round",
     "closed_e_mean",
     "composite_codes",
     "composite_law",
@@ -186,7 +171,6 @@ __all__ = [
     "first_turns",
     "fit_swap_score",
     "fixed_window_share",
-    "full",
     "futility_threshold",
     "gate_accepts",
     "gate_path",
@@ -211,7 +195,6 @@ __all__ = [
     "median_latency_spec",
     "mixture_bets",
     "monitoring_share",
-    "overdue",
     "p_value",
     "p_value_worse",
     "phase_arl",
@@ -222,6 +205,7 @@ __all__ = [
     "plan_score_monitor",
     "quantised_probability",
     "rank_thresholds",
+    "rated_spec",
     "refit",
     "relative_latency_spec",
     "reset_chart",

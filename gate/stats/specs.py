@@ -100,7 +100,7 @@ def relative_latency_spec(
     if not 0 < design_mean < SWAP.high:
         raise ValueError(f"latency: design_mean {design_mean!r}, accepted: inside (0, {SWAP.high})")
     law = bell(SWAP, design_mean, max(0.02, 2 * design_mean) if sd is None else sd)
-    _, futility = _accept_futility(SWAP, 0.0, design_mean, law, sampling)
+    _, futility = accept_futility(SWAP, 0.0, design_mean, law, sampling)
     bets = tuple(recorded(bet * sampling.least) for bet in _SWAP_BETS)
     accept, worse = (Process(SWAP, 0.0, direction, bets, min_probability=sampling.least) for direction in (1, -1))
     return DimensionSpec(
@@ -123,7 +123,7 @@ def semantic_level_spec(
     else:
         boundary = float(exact(null) - exact(worse_by))
         law = bell(SCORE, max(boundary - (design - null), boundary / 2), sd)
-        worse = _worse(SCORE, boundary, law, sampling)
+        worse = worse_of(SCORE, boundary, law, sampling)
     return _spec("semantic", "level", SCORE, null, design, bell(SCORE, design, sd), worse, sampling=sampling)
 
 
@@ -179,12 +179,12 @@ def refit(spec: DimensionSpec, state: DimensionState, *, sampling: SamplingPlan 
     """
     if state.n_accept:
         raise ValueError(f"{spec.name}: {state.n_accept} pairs have counted, accepted: bets are fixed before the first")
-    if not state.calibration_counts or spec.measure == "relative":
+    if not state.calibration_counts or spec.measure in ("relative", "rated"):
         return spec
     codes, thousandths, times = (np.array(column) for column in zip(*state.calibration_counts, strict=True))
     observed = empirical(spec.accept.lattice, np.repeat(codes, times), np.repeat(1000.0 / thousandths, times))
     law = tilt(spec.accept.lattice.values, observed, spec.design)
-    accept, futility = _accept_futility(spec.accept.lattice, spec.accept.null, spec.design, law, sampling, digits=2)
+    accept, futility = accept_futility(spec.accept.lattice, spec.accept.null, spec.design, law, sampling, digits=2)
     return replace(spec, accept=accept, futility=futility, law=_recorded(law))
 
 
@@ -209,11 +209,11 @@ def _spec(
     name: str, measure: str, lattice: Lattice, null: float, design: float, law: FloatArray, worse: Process | None, *,
     offset: float = 0.0, sign: int = 1, sampling: SamplingPlan,
 ) -> DimensionSpec:  # fmt: skip
-    accept, futility = _accept_futility(lattice, null, design, law, sampling)
+    accept, futility = accept_futility(lattice, null, design, law, sampling)
     return DimensionSpec(name, name.split(".")[0], measure, design, accept, futility, worse, offset, sign, _recorded(law))
 
 
-def _accept_futility(
+def accept_futility(
     lattice: Lattice, null: float, design: float, law: FloatArray, sampling: SamplingPlan, digits: int = 9
 ) -> tuple[Process, Process]:
     """Return the nine-bet process around the design's optimal bet, and the futility process.
@@ -224,16 +224,20 @@ def _accept_futility(
     best = float(f"{gro_bet(lattice.values, law, null) * sampling.mean:.{digits}g}")
     bets = bet_mixture(best, bet_limit(lattice, null, 1, sampling.least))
     accept = Process(lattice, null, 1, bets, min_probability=sampling.least)
+    return accept, futility_of(lattice, null, design, law, sampling, digits)
+
+
+def futility_of(
+    lattice: Lattice, null: float, design: float, law: FloatArray, sampling: SamplingPlan, digits: int = 9
+) -> Process:
+    """Return the process of one bet that gathers evidence for a mean below the design."""
     against = gro_bet(-lattice.values, least_favourable(lattice.values, law, null), -design)
-    return accept, _capped(float(f"{against:.{digits}g}"), lattice, design, -1, sampling)
+    best = float(f"{against:.{digits}g}")
+    bet = min(best * sampling.mean, _CAP * bet_limit(lattice, design, -1, sampling.least))
+    return Process(lattice, design, -1, (recorded(bet),), min_probability=sampling.least)
 
 
-def _capped(best: float, lattice: Lattice, null: float, direction: int, sampling: SamplingPlan) -> Process:
-    bet = min(best * sampling.mean, _CAP * bet_limit(lattice, null, direction, sampling.least))
-    return Process(lattice, null, direction, (recorded(bet),), min_probability=sampling.least)
-
-
-def _worse(lattice: Lattice, boundary: float, law: FloatArray, sampling: SamplingPlan) -> Process:
+def worse_of(lattice: Lattice, boundary: float, law: FloatArray, sampling: SamplingPlan) -> Process:
     """Return the nine-bet process that gathers evidence for a mean below the boundary, best under `law`."""
     best = gro_bet(-lattice.values, law, -boundary) * sampling.mean
     bets = bet_mixture(best, bet_limit(lattice, boundary, -1, sampling.least))
@@ -245,13 +249,13 @@ def _ternary_worse(worse_by: float, effect: float, discordance: float, sampling:
     _tolerated(worse_by)
     mean = _clearly_worse(worse_by, effect)
     law = ternary(mean, min(1.0, max(discordance, 1.25 * abs(mean))))
-    return _worse(TERNARY, -worse_by, law, sampling)
+    return worse_of(TERNARY, -worse_by, law, sampling)
 
 
 def _score_worse(worse_by: float, effect: float, sd: float, sampling: SamplingPlan) -> Process:
     """Return the worse process of a paired difference of scores."""
     _tolerated(worse_by)
-    return _worse(SCORE_DIFFERENCE, -worse_by, bell(SCORE_DIFFERENCE, _clearly_worse(worse_by, effect), sd), sampling)
+    return worse_of(SCORE_DIFFERENCE, -worse_by, bell(SCORE_DIFFERENCE, _clearly_worse(worse_by, effect), sd), sampling)
 
 
 def _recorded(law: FloatArray) -> tuple[float, ...]:

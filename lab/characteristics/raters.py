@@ -1,17 +1,19 @@
 """Section 10: evidence from an automatic rater on every pair and a human label on some, looked at after every pair.
 
 The formulas of `gate/stats/ppi.py` over many streams at once and in floats, as the design study ran them: its pairs come one by
-one. (The gate takes them in rounds, since labels come late; what that costs is measured beside it.)
+one. (The gate's own evidence is measured beside it: fixed bets, a weight in tenths.)
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from dualgate.gate.stats.rater import apply_rounds
-from dualgate.gate.stats.rater_state import DrawnPair, RaterSpec, RaterState, Round
+from dualgate.gate.line import DRAWN, HERE, UNDRAWN, Line, Row
+from dualgate.gate.rated import codes
+from dualgate.gate.stats import Block, initial, rated_spec, update_many
 from dualgate.lab.characteristics.single_tests import A, paired
+from dualgate.schemas.scorers import Rater as Asked
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -120,18 +122,16 @@ def _rogan_gladen(rng: np.random.Generator, rater: Rater, challenger: float, run
     return 1 / j, ((sp[:, 1] - 1) / j[:, 1]) - ((sp[:, 0] - 1) / j[:, 0])
 
 
-def in_rounds(spec: RaterSpec, rng: np.random.Generator, n: int, pi: float, challenger: float, rater: Rater) -> int | None:
-    """Return the pair at which the gate's own process accepts, in rounds whose labels have all come; None within n."""
-    batch, state = pairs(rng, 1, n, challenger, rater), RaterState()
-    right, rating, drawn = (batch.right[0][0], batch.right[1][0]), batch.rating[0], rng.random(n) < pi
-    for start in range(0, n, spec.round_size):
-        part = slice(start, start + spec.round_size)
-        left = np.bincount(rating[part][~drawn[part]] + 1, minlength=3).tolist()
-        labelled = tuple(
-            DrawnPair(str(i), int(rating[i]), round(1000 * pi), 0, int(right[0][i]), int(right[1][i]))
-            for i in np.flatnonzero(drawn[part]) + start
-        )
-        state = apply_rounds(spec, replace(state, rounds=(Round("rater", (left[0], left[1], left[2]), labelled, closed=True),)))
-        if state.log_e >= A:
-            return state.n
-    return None
+def in_line(
+    null: float, design: float, rng: np.random.Generator, n: int, pi: float, challenger: float, rater: Rater
+) -> int | None:
+    """Return the pair at which the gate's own process accepts, once all labels have come; None within n."""
+    batch, drawn = pairs(rng, 1, n, challenger, rater), rng.random(n) < pi
+    columns = zip(batch.rating[0].tolist(), drawn.tolist(), batch.right[0][0].tolist(), batch.right[1][0].tolist(), strict=True)
+    rows = [Row((DRAWN if d else UNDRAWN) + 1 + r, HERE, said=(i, c) if d else (None, None)) for r, d, i, c in columns]
+    spec = rated_spec(null, design, 0.0, pi)
+    asked = Asked.model_validate({"url": "http://127.0.0.1/", "model": rater.name, "label_probability": pi})
+    accept, worse = codes(spec.accept.lattice, asked, Line(), rows)
+    trace = update_many(spec, initial(spec), Block(accept, worse, np.full(n, 1000)))
+    hit = trace.log_e_accept >= A
+    return int(np.argmax(hit)) + 1 if hit.any() else None

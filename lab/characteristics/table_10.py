@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dualgate.gate.stats.rater_state import RaterSpec
-from dualgate.lab.characteristics.raters import GOOD, INCUMBENT, LENIENT, METHODS, WEAK, Rater, accepted_at, in_rounds
+from dualgate.lab.characteristics.raters import GOOD, INCUMBENT, LENIENT, METHODS, WEAK, Rater, accepted_at, in_line
 from dualgate.lab.characteristics.rows import Row, fraction_row, mean_row
 from dualgate.lab.characteristics.single_tests import ALPHA
 
@@ -63,16 +62,14 @@ def more_labels(runs: int, seed: int) -> Iterator[Row]:
         yield found
 
 
-def rounds(runs: int, seed: int) -> Iterator[Row]:
-    """Yield the gate's own process, in rounds of 100 under the null and of 50 and 200 under a gain."""
+def gate(runs: int, seed: int) -> Iterator[Row]:
+    """Yield the gate's own evidence, with a design of 5 points under the null and of 5.4 under a gain of 5.4."""
     rng = np.random.default_rng(seed)
     for rater, null in ((WEAK, 0.0), (LENIENT, 0.0), (LENIENT, -0.03)):
-        spec = RaterSpec(null, 0.05, discordance=0.13, round_size=100)
-        hits = np.array([in_rounds(spec, rng, 5000, PI, INCUMBENT + null, rater) is not None for _ in range(runs)])
-        name = f"the gate, rounds of 100; {rater.name}, null {null:g}"
+        hits = np.array([in_line(null, null + 0.05, rng, 5000, PI, INCUMBENT + null, rater) is not None for _ in range(runs)])
+        name = f"the gate; {rater.name}, null {null:g}"
         yield fraction_row("10", name, "type I error within 5,000, at most alpha", ALPHA, hits, kind="at most")
     for rater in (GOOD, WEAK):
-        for size in (50, 200):
-            spec = RaterSpec(0.0, 0.054, discordance=0.118, round_size=size)
-            taken = [in_rounds(spec, rng, 15_000, PI, 0.896, rater) or 15_000 for _ in range(max(50, runs // 2))]
-            yield mean_row("10", f"the gate, rounds of {size}; {rater.name}", "mean queries", None, taken)
+        for pi in (PI, 0.3):
+            taken = [in_line(0.0, 0.054, rng, 15_000, pi, 0.896, rater) or 15_000 for _ in range(max(50, runs // 2))]
+            yield mean_row("10", f"the gate; {rater.name}, label rate {pi:g}", "mean queries", None, taken)

@@ -110,7 +110,7 @@ SECTIONS: tuple[Section, ...] = (
                 for i in range(len(table_10.SETTINGS)) for m in range(len(METHODS))
             ),
             Part(partial(table_10.more_labels, seed=102), 1000),
-            Part(partial(table_10.rounds, seed=103), 300),
+            Part(partial(table_10.gate, seed=103), 300),
         ),
     ),
 )  # fmt: skip

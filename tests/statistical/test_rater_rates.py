@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from dualgate.gate.stats.rater_state import RaterSpec
 from dualgate.lab.characteristics import table_10
-from dualgate.lab.characteristics.raters import GOOD, INCUMBENT, LENIENT, METHODS, WEAK, Rater, in_rounds
+from dualgate.lab.characteristics.raters import GOOD, INCUMBENT, LENIENT, METHODS, WEAK, Rater, in_line
 from dualgate.lab.characteristics.rows import exceeds, falls_short
 from dualgate.lab.characteristics.single_tests import ALPHA
 from support.tables import disagreeing
@@ -19,19 +18,17 @@ def test_six_methods(index: int) -> None:
 
 
 @pytest.mark.parametrize(("rater", "null"), [(WEAK, 0.0), (LENIENT, 0.0), (LENIENT, -0.03)])
-def test_the_gates_rounds_keep_the_level(rater: Rater, null: float) -> None:
-    """In rounds, as the gate takes them, a challenger at the null is accepted at most .05 of the time, whoever is favoured."""
-    spec = RaterSpec(null, 0.05, discordance=0.13, round_size=100)
+def test_the_gates_evidence_keeps_the_level(rater: Rater, null: float) -> None:
+    """By the gate's own process a challenger at the null is accepted at most .05 of the time, whoever is favoured."""
     rng = np.random.default_rng(91)
-    hits = np.array([in_rounds(spec, rng, 2500, 0.1, INCUMBENT + null, rater) is not None for _ in range(200)])
+    hits = np.array([in_line(null, null + 0.05, rng, 2500, 0.1, INCUMBENT + null, rater) is not None for _ in range(150)])
     assert not exceeds(hits, ALPHA)
 
 
 @pytest.mark.parametrize("rater", [GOOD, WEAK])
 def test_labels_saved(rater: Rater) -> None:
-    """A gain of 5.4 points at a label rate of .1 is found, in rounds of 50, after fewer queries than labels alone take."""
-    spec = RaterSpec(0.0, 0.054, discordance=0.118, round_size=50)
+    """A gain of 5.4 points at a label rate of .1 is found by the gate's process after fewer queries than labels alone take."""
     rng = np.random.default_rng(93)
-    found = [in_rounds(spec, rng, 9000, 0.1, 0.896, rater) for _ in range(80)]
+    found = [in_line(0.0, 0.054, rng, 9000, 0.1, 0.896, rater) for _ in range(60)]
     assert not falls_short(np.array([n is not None for n in found]), 0.95)
     assert np.mean([n or 9000 for n in found]) < 2750

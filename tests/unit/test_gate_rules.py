@@ -290,7 +290,6 @@ def test_a_rejected_challenger_is_tried_again_only_by_retry() -> None:
             HEAD + "dimensions: {latency: {measure: relative}}\nphases: {calibrating: {pairs: 50}}\n",
             "phases.calibrating.pairs=50: dimensions.latency.measure=relative",
         ),
-        (HEAD + "scoring: {rater: {url: 'http://127.0.0.1/', model: judge}}\n", "scoring.rater.model='judge'"),
         (HEAD + "phases: {shadow: {min_pairs: 9, max_pairs: 5}}\n", "min_pairs=9 is above max_pairs=5"),
         (HEAD + "shadow_sampling: {easy: 1.0, hard: 0.01}\n", "sampling"),
     ],

@@ -1,0 +1,140 @@
+"""A person's verdict into the state: it frees the pairs that waited for it, and every rule is evaluated after each of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from dualgate.gate import rated, vigil
+from dualgate.gate.decide import At, Decided, Output, Place
+from dualgate.gate.evidence import snapshot
+from dualgate.gate.intake import transition
+from dualgate.gate.line import CALIBRATING, DRAWN, HERE, LIVE_BEFORE, LIVE_HERE, PROGRESS, Row
+from dualgate.gate.rules import Paths, Rule, coverage_with, first, now, rules
+from dualgate.gate.state import PHASE, MigrationState, counted
+from dualgate.gate.stats import Trace, update_many
+from dualgate.gate.stats.block import Block
+from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray
+from dualgate.gate.stats.monitor import update_monitor_many
+from dualgate.gate.stats.multiplicity import BoolArray
+from dualgate.gate.stats.rated import RATED
+from dualgate.gate.vigil import Stops
+from dualgate.gate.walk import decided
+from dualgate.schemas.errors import RecordError
+from dualgate.schemas.records import Label
+from dualgate.schemas.topics import EVIDENCE
+
+
+def take_label(state: MigrationState, label: Label, at: At) -> Decided:
+    """Apply a verdict: 1 right, 0 wrong; the first on an answer stands. RecordError for any other number."""
+    if label.verdict not in (0, 1):
+        raise RecordError(
+            f"label of {label.query_hash} by {label.who} has verdict={label.verdict}; accepted: 1 (right), 0 (wrong)"
+        )
+    if state.line is None or not state.active:
+        return replace(state, counters=counted(state.counters, {"labels.not_wanted": 1})), []
+    line, became = state.line.labelled(label.query_hash, label.arm == "challenger", int(label.verdict))
+    state = replace(state, line=line, counters=counted(state.counters, {f"labels.{became}": 1}))
+    if became != "had" or any(row.query_hash == label.query_hash for row in line.waiting):
+        return state, []
+    outputs: list[Output] = []
+    while state.active and state.line is not None and (ready := state.line.ready()):
+        state, more = _counted(state, ready, at)
+        outputs += more
+    told = Output(EVIDENCE, state.migration_id, snapshot(state, at.partition, at.offset, None))
+    return state, [*outputs, told]
+
+
+def _counted(state: MigrationState, ready: list[Row], at: At) -> Decided:
+    """Count pairs of the line up to the first at which a rule fires; calibrating ones by themselves."""
+    calibrating = ready[0].stage == CALIBRATING
+    rows = [row for row in ready if (row.stage == CALIBRATING) == calibrating]
+    place = next(i for i, s in enumerate(state.specs) if s.measure == RATED)
+    block = _block(state, place, rows)
+    trace = update_many(state.specs[place], state.dims[place], block, counted=not calibrating)
+    paths = _along(state, place, rows, block, trace)
+    hit = first(rules(paths))
+    n = hit[0] + 1 if hit else len(rows)
+    state = _after(state, place, rows[:n], block.part(0, n), trace, paths)
+    if hit is None:
+        return state, []
+    rule: Rule = hit[1]
+    return transition(state, rule.name, rule.to_phase, Place(at))
+
+
+def _block(state: MigrationState, place: int, rows: list[Row]) -> Block:
+    rater, line = state.spec.scoring.rater, state.line
+    assert rater is not None
+    assert line is not None
+    accept, worse = rated.codes(state.specs[place].accept.lattice, rater, line, rows)
+    return Block(accept, worse, np.array([row.thousandths for row in rows], dtype=np.int64))
+
+
+def _along(state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace) -> Paths:
+    """Return the paths over freed pairs: correctness moves, everything else stands still."""
+    n, still = len(rows), now(state)
+    stages = np.array([row.stage for row in rows])
+    covered = {name: np.repeat(path, n) for name, path in still.coverage.items()}
+    covered[rated.DIMENSION] = coverage_with(state, rated.DIMENSION, np.cumsum(_labelled(rows)))
+    return replace(
+        still,
+        accept=_moved(still.accept, place, trace.log_e_accept),
+        futility=_moved(still.futility, place, trace.log_e_futility),
+        worse=_moved(still.worse, place, trace.log_e_worse),
+        n_counted=state.n_counted + np.cumsum(stages != CALIBRATING),
+        n_phase=state.n_phase + np.cumsum(stages == PROGRESS),
+        n_seen=np.zeros(n, dtype=np.int64),
+        clock_ms=np.repeat(still.clock_ms, n),
+        coverage=covered,
+        watch=_watch(state, still.watch, rows, block),
+        stops=_stops(vigil.now(state), n),
+    )
+
+
+def _moved(paths: list[FloatArray], place: int, moved: FloatArray) -> list[FloatArray]:
+    """Return paths as long as the one that moves."""
+    return [moved if i == place else np.repeat(path, len(moved)) for i, path in enumerate(paths)]
+
+
+def _labelled(rows: list[Row]) -> BoolArray:
+    """Return which pairs were drawn in this phase, and are scored now that they have their labels."""
+    return np.array([row.kind >= DRAWN and row.stage in (HERE, LIVE_HERE, PROGRESS) for row in rows], dtype=bool)
+
+
+def _stops(still: Stops, n: int) -> Stops:
+    exhausted, burning = ({name: np.repeat(path, n) for name, path in each.items()} for each in (still.exhausted, still.burning))
+    return Stops(np.repeat(still.covered, n), exhausted, burning, np.repeat(still.checked, n))
+
+
+def _watch(state: MigrationState, still: Mapping[str, BoolArray], rows: list[Row], block: Block) -> dict[str, BoolArray]:
+    watch = {name: np.repeat(path, len(rows)) for name, path in still.items()}
+    if rated.DIMENSION in state.monitors:
+        spec, held = state.monitors[rated.DIMENSION]
+        _, trace = update_monitor_many(spec, held, _live(rows, block), block.thousandths / 1000)
+        watch[rated.DIMENSION] = trace.alarmed
+    return watch
+
+
+def _live(rows: list[Row], block: Block) -> IntArray:
+    """Return what a live monitor reads: pairs that were observed in a live phase."""
+    return np.where(np.array([row.stage >= LIVE_BEFORE for row in rows]), block.worse, MISSING)
+
+
+def _after(state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace, paths: Paths) -> MigrationState:
+    n, held = len(rows), dict(state.monitors)
+    if rated.DIMENSION in held:
+        spec, before = held[rated.DIMENSION]
+        held[rated.DIMENSION] = spec, update_monitor_many(spec, before, _live(rows, block), block.thousandths / 1000)[0]
+    drawn, here = sum(row.drawn for row in rows), int(_labelled(rows).sum())
+    more = {"labels.counted": drawn, f"scored.{rated.DIMENSION}": drawn, f"{PHASE}scored.{rated.DIMENSION}": here}
+    assert state.line is not None
+    return replace(
+        state,
+        dims=(*state.dims[:place], trace.state_at(n), *state.dims[place + 1 :]),
+        n_counted=int(paths.n_counted[n - 1]),
+        n_phase=int(paths.n_phase[n - 1]),
+        monitors=held,
+        counters=counted(state.counters, more),
+        decided_at=state.decided_at if rows[0].stage == CALIBRATING else decided(state, paths, np.full(n, state.n_units)),
+        line=state.line.after(rows),
+    )

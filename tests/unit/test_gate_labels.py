@@ -1,0 +1,180 @@
+"""A migration whose correctness a rater tells: labels, what waits for them, what holds, and what a missing one never does."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dualgate.gate.admission import admit
+from dualgate.gate.fold import step
+from dualgate.gate.rules import waiting_for
+from dualgate.gate.state import MigrationState
+from dualgate.schemas.errors import ConfigError, RecordError
+from dualgate.schemas.records import Label, LedgerEntry
+from support.gate import ID, QUICK, Ledger, config
+from support.rated import RATER, Rated, label, migration, send, traffic, verdicts
+
+BETTER = (0.5, 0.95)
+
+
+def walked(ledger: Ledger, n: int, seed: int = 1, right: tuple[float, float] = BETTER, first: int = 0) -> list[Rated]:
+    """Append pairs in blocks, each with its labels right after it; return the pairs."""
+    pairs = traffic(np.random.default_rng(seed), n, right, first=first)
+    for start in range(0, n, 50):
+        send(ledger, pairs[start : start + 50])
+        label(ledger, verdicts(pairs[start : start + 50]))
+    return pairs
+
+
+def test_rated_pairs_with_labels_walk_to_the_end() -> None:
+    """A better challenger is accepted by rater and labels, and every live step counts the pairs whose labels are there."""
+    ledger = migration()
+    walked(ledger, 900)
+    assert ledger.phases == ["SHADOW", "CANARY", "ROLLOUT(0.25)", "ROLLOUT(0.5)", "TAIL", "COMPLETED"]
+    assert ledger.state_.monitors["correctness"][1].esr.n > 0
+    assert ledger.state_.counters["labels.counted"] == ledger.state_.counters["scored.correctness"]
+
+
+def test_without_labels_nothing_passes() -> None:
+    """A rater alone, however sure, leads nowhere: the first drawn pair waits, and the migration does not even become futile."""
+    ledger = migration()
+    pairs = traffic(np.random.default_rng(2), 3000, (0.3, 1.0), ((0.0, 0.0), (0.0, 0.0)))
+    for start in range(0, 3000, 500):
+        send(ledger, pairs[start : start + 500])
+    assert ledger.phases == ["SHADOW"]
+    assert ledger.state_.n_counted < 20
+    assert "pairs wait for people's verdicts" in ledger.snapshots[-1].waiting_for
+
+
+def test_the_horizon_waits_for_labels() -> None:
+    """max_pairs counts pairs whose labels are there: fast traffic before the first label makes nothing inconclusive."""
+    ledger = migration(labels_waiting=20)
+    pairs = traffic(np.random.default_rng(3), 6000, BETTER)
+    for start in range(0, 6000, 1000):
+        send(ledger, pairs[start : start + 1000])
+    assert ledger.state_.phase == "SHADOW"
+    assert ledger.state_.counters["labels.not_taken"] > 5000
+    assert ledger.state_.line is not None
+    assert len(ledger.state_.line.waiting) == 20
+
+
+def test_a_late_label_holds_and_its_coming_frees() -> None:
+    """A label past its time is named and stops a step that has all it needs otherwise; when it has come the step is made."""
+    ledger = migration(label_due="1h")
+    walked(ledger, 250)
+    while ledger.state_.phase == "SHADOW":
+        walked(ledger, 50, seed=len(ledger.entries), first=len(ledger.entries) * 100)
+    assert ledger.state_.phase == "CANARY"
+    one = Rated("late", (1, 1), (1, 1), drawn=True)
+    rest = [Rated(f"r{i}", (1, 1), (1, 1), drawn=False) for i in range(80)]
+    two = [Rated(f"s{i}", (1, 1), (1, 1), drawn=i % 5 == 0) for i in range(80)]
+    send(ledger, two[:40])
+    label(ledger, verdicts(two[:40]))
+    send(ledger, [one])
+    ledger.time_ms += 2 * 3_600_000
+    send(ledger, rest)
+    assert ledger.state_.phase == "CANARY"
+    assert "1 of them for longer than scoring.rater.label_due 1h" in waiting_for(ledger.state_)
+    label(ledger, verdicts([one]))
+    assert ledger.state_.phase == "ROLLOUT(0.25)"
+
+
+def test_a_verdict_that_is_none_is_refused() -> None:
+    """A verdict is 1 or 0; another number is a dead letter that names it, and changes nothing."""
+    ledger = migration()
+    entry = LedgerEntry(label=Label(migration_id=ID, query_hash="q", arm="challenger", verdict=0.5, who="ann"))
+    with pytest.raises(RecordError, match=r"verdict=0\.5; accepted: 1 \(right\), 0 \(wrong\)"):
+        ledger.append(entry)
+
+
+def test_a_label_that_nobody_wants_changes_nothing() -> None:
+    """Without a rater, and after the end, labels are counted and left out."""
+    plain = Ledger(config()).start()
+    before = plain.state_
+    label(plain, [Label(migration_id=ID, query_hash="q", arm="challenger", verdict=1.0, who="ann")])
+    assert replace(plain.state_, counters={}, ledger_clock_ms=0) == replace(before, counters={}, ledger_clock_ms=0)
+    assert plain.state_.counters == {"labels.not_wanted": 1}
+
+
+def test_a_silent_rater_is_lost_coverage_and_no_bias() -> None:
+    """Where the rater says nothing the pair stays in the sample as one it does not tell, and counts as lost: no step is made."""
+    ledger = migration()
+    rng, n = np.random.default_rng(5), 0
+    while n < 400:
+        pairs = [replace(p, said=None) for p in traffic(rng, 100, BETTER, first=n)]
+        send(ledger, pairs)
+        label(ledger, verdicts(pairs))
+        n += 100
+    told = ledger.snapshots[-1].dimensions["correctness"]
+    assert told.log_e > 3
+    assert ledger.state_.phase == "SHADOW"
+    assert "coverage of correctness" in ledger.snapshots[-1].waiting_for
+
+
+def test_rows_of_another_label_probability_have_no_weight() -> None:
+    """A pair that was drawn with another probability than the file's brings no evidence and is lost."""
+    ledger = migration()
+    other = replace(ledger, configuration=config(scoring={"rater": RATER | {"label_probability": 0.5}}))
+    send(other, traffic(np.random.default_rng(6), 50, BETTER))
+    ledger.append(other.entries[-1][1])
+    assert ledger.state_.counters["missing.correctness"] == 50
+    assert ledger.state_.line is not None
+    assert ledger.state_.line.rows == 0
+
+
+def test_errors_need_no_person() -> None:
+    """An answer that is an error or a refusal is wrong by itself: where both are, no label is wanted."""
+    ledger = migration()
+    both = Rated("a", (0, 0), (0, 0), drawn=True, status=("error", "refused"))
+    one = Rated("b", (1, 0), (1, 0), drawn=True, status=("ok", "timeout"))
+    send(ledger, [both, one])
+    assert ledger.state_.line is not None
+    assert [row.query_hash for row in ledger.state_.line.waiting] == ["b"]
+    label(ledger, [Label(migration_id=ID, query_hash="b", arm="incumbent", verdict=1.0, who="ann")])
+    assert ledger.state_.counters["labels.counted"] == 2
+
+
+def test_golden_pairs_count_as_they_are() -> None:
+    """A golden answer in a rated migration needs no label, and a silence of the challenger is the worst value."""
+    ledger = migration()
+    send(ledger, [Rated(f"g{i}", (0, 1), (0, 1), drawn=False, golden=True) for i in range(60)])
+    ledger.unpaired(2)
+    place = next(d for s, d in zip(ledger.state_.specs, ledger.state_.dims, strict=True) if s.name == "correctness")
+    assert (place.n_calibration, place.n_accept, place.n_worse) == (50, 12, 60)
+
+
+def test_a_loss_in_the_canary_is_found_by_labels() -> None:
+    """A challenger that turns wrong in the canary, unseen by the rater, is taken back by the monitor on labelled pairs."""
+    ledger = migration()
+    walked(ledger, 300)
+    n = 300
+    while ledger.state_.phase == "SHADOW":
+        walked(ledger, 50, seed=n, first=n)
+        n += 50
+    blind = ((0.05, 0.15), (0.05, 1.0))
+    while ledger.state_.active and n < 3000:
+        pairs = traffic(np.random.default_rng(n), 20, (0.9, 0.1), blind, first=n)
+        send(ledger, pairs)
+        label(ledger, verdicts(pairs))
+        n += 20
+    assert ledger.state_.phase == "ROLLED_BACK"
+    assert "correctness: CUSUM" in ledger.last.reason
+
+
+def test_the_state_with_its_line_round_trips() -> None:
+    """A gate that starts again goes on with the pairs that wait: JSON holds the whole state, and the fold goes on equally."""
+    ledger = migration()
+    pairs = traffic(np.random.default_rng(8), 200, BETTER)
+    send(ledger, pairs)
+    restored = MigrationState.from_json(json.loads(json.dumps(ledger.state_.to_json())))
+    assert restored == ledger.state_
+    at, entry = ledger.entries[-1][0], LedgerEntry(label=next(verdicts(pairs)))
+    assert step(restored, ID, entry, at) == step(ledger.state_, ID, entry, at)
+
+
+def test_sessions_have_no_labels() -> None:
+    """A mean of a session cannot be labelled: the start is refused in words that name the keys."""
+    given = config(phases=QUICK, scoring={"rater": RATER}, unit={"by": "session"})
+    with pytest.raises(ConfigError, match=r"unit\.by=session with scoring\.rater"):
+        admit(given.to_json(), closed=True)

@@ -84,11 +84,20 @@ def _along(state: MigrationState, place: int, rows: list[Row], block: Block, tra
         n_counted=state.n_counted + np.cumsum(stages != CALIBRATING),
         n_phase=state.n_phase + np.cumsum(stages == PROGRESS),
         n_seen=np.zeros(n, dtype=np.int64),
+        observed={name: np.repeat(path, n) for name, path in still.observed.items()} | _observed(state, rows, block),
         clock_ms=np.repeat(still.clock_ms, n),
         coverage=covered,
         watch=_watch(state, still.watch, rows, block),
         stops=_stops(vigil.now(state), n),
     )
+
+
+def _observed(state: MigrationState, rows: list[Row], block: Block) -> dict[str, IntArray]:
+    """Return the observations of correctness that count for the phase after each pair, and those with a paired difference."""
+    own = np.array([row.stage in (HERE, PROGRESS) for row in rows], dtype=bool)
+    paired = f"{rated.DIMENSION}{wanted.PAIRED}"
+    moved = {rated.DIMENSION: own, paired: own & (block.worse != MISSING)}
+    return {name: np.asarray(wanted.seen(state, name) + np.cumsum(each)) for name, each in moved.items()}
 
 
 def _moved(paths: list[FloatArray], place: int, moved: FloatArray) -> list[FloatArray]:
@@ -127,6 +136,7 @@ def _after(state: MigrationState, place: int, rows: list[Row], block: Block, tra
         held[rated.DIMENSION] = spec, update_monitor_many(spec, before, _live(rows, block), block.thousandths / 1000)[0]
     drawn, here = sum(row.drawn for row in rows), int(_labelled(rows).sum())
     more = {"labels.counted": drawn, f"scored.{rated.DIMENSION}": drawn, f"{PHASE}scored.{rated.DIMENSION}": here}
+    more |= {wanted.SEEN + name: int(path[-1]) - wanted.seen(state, name) for name, path in _observed(state, rows, block).items()}
     assert state.line is not None
     return replace(
         state,

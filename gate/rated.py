@@ -67,16 +67,17 @@ def is_rated(specs: Sequence[DimensionSpec]) -> bool:
 def rated_rows(rater: Rater, block: QualityBlock, scored: BoolArray, silent: BoolArray, usable: BoolArray) -> RatedRows:
     """Return what the rows of a block of pairs bring; scored, silent: by the dimension's state, before labels are looked at.
 
-    A row whose label probability is not the file's has no weight: it brings nothing.
+    A row whose label probability is not the file's has no weight, and one to which neither agent answered compares nothing:
+    they bring nothing.
     """
-    n, columns = len(block.offset), block.dimensions.get(DIMENSION)
+    n, columns, arms = len(block.offset), block.dimensions.get(DIMENSION), (block.incumbent.status, block.challenger.status)
+    fell = np.array([all(s in ("error", "timeout") for s in pair) for pair in zip(*arms, strict=True)], dtype=bool)
     kind = np.where(silent & usable, SILENT, NONE)
     told = np.zeros(n, dtype=bool)
     if columns is not None:
-        for i in np.flatnonzero(usable & ~silent).tolist():
+        for i in np.flatnonzero(usable & ~silent & ~fell).tolist():
             kind[i] = _kind(rater, columns, i, bool(scored[i]))
             told[i] = bool(scored[i]) and kind[i] != NONE and not KNOWN <= kind[i] < SILENT
-    arms = (block.incumbent.status, block.challenger.status)
     said = np.array([[0 if s in _SETTLED else -1 for s in arm] for arm in arms], dtype=np.int64).T
     return RatedRows(kind, np.array(block.query_hash, dtype=object), said, told)
 

@@ -4,6 +4,8 @@ CALIBRATING asks for its pairs, a live phase for its observations, each times th
 semantic score needs two right answers). Of a live phase no dimension is asked for more than Wald's bound on the pairs that its
 design needs (as `min_pairs: auto` of SHADOW is). SHADOW asks for evidence, not for a count. What is monitored by its paired
 difference must have shown one in the phase: without re-runs of the incumbent a level of semantics is scored, and not watched.
+A pair that a rater has rated is an observation once its line has counted it; calibrating does not wait for labels, since no bet
+of a rated correctness is fixed from them.
 """
 
 import math
@@ -15,6 +17,7 @@ from dualgate.gate import phases
 from dualgate.gate.admission import eligible_shares
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.observations import SCORED, Rows, observed
+from dualgate.gate.rated import DIMENSION, is_rated
 from dualgate.gate.state import PHASE, MigrationState, parsed
 from dualgate.gate.stats import DimensionSpec, sprt_plan
 from dualgate.gate.stats.lattice import MISSING, IntArray
@@ -26,7 +29,8 @@ def observations(state: MigrationState) -> dict[str, int]:
     """Return how many observations of each dimension the phase asks for; nothing of a phase that does not count them."""
     shares = eligible_shares(state.specs)
     if state.phase == phases.CALIBRATING:
-        return {name: math.ceil(shares.get(name, 1.0) * state.plan.calibrating) for name in state.on}
+        fixed = [name for name in state.on if not (name == DIMENSION and is_rated(state.specs))]
+        return {name: math.ceil(shares.get(name, 1.0) * state.plan.calibrating) for name in fixed}
     if not phases.is_live(state.phase):
         return {}
     n, needed = phases.observations(state.spec, state.phase), _needed(state.config)
@@ -60,6 +64,8 @@ def along(state: MigrationState, rows: Rows) -> dict[str, IntArray]:
     """Return the observations of each dimension after each row; what came during a re-entry is no progress of a live phase."""
     there = observed(rows) & (not (phases.is_live(state.phase) and state.reentry))
     counts = {name: there & (fate == SCORED) for name, fate in rows.fate.items()}
+    if rows.taken is not None:
+        counts[DIMENSION] = there & rows.taken
     blocks = {s.name: block for s, block in zip(state.specs, rows.blocks, strict=True)}
     counts |= {f"{name}{PAIRED}": there & (blocks[name].worse != MISSING) for name in _watched(state)}
     return {name: np.asarray(seen(state, name) + np.cumsum(each)) for name, each in counts.items()}

@@ -203,6 +203,8 @@ class MigrationSpec(Part):
             return "unit.by=session observes means of sessions, not answers"
         if name == "latency" and self.dimensions.latency and self.dimensions.latency.measure == "relative":
             return "dimensions.latency.measure=relative compares how fast two answers are and calls none of them bad"
+        if name == "correctness" and self.scoring.rater is not None:
+            return "scoring.rater tells correctness with people's labels on a sample, too few to count bad answers by"
         return ""
 
 

@@ -124,11 +124,11 @@ def test_rows_of_another_label_probability_have_no_weight() -> None:
 
 
 def test_errors_need_no_person() -> None:
-    """An answer that is an error or a refusal is wrong by itself: where both are, no label is wanted."""
+    """An error or a refusal is wrong by itself and asks nobody; a pair to which neither agent answered brings nothing."""
     ledger = migration()
     both = Rated("a", (0, 0), (0, 0), drawn=True, status=("error", "refused"))
     one = Rated("b", (1, 0), (1, 0), drawn=True, status=("ok", "timeout"))
-    send(ledger, [both, one])
+    send(ledger, [both, Rated("c", (0, 0), None, drawn=True, status=("error", "timeout")), one])
     assert ledger.state_.line is not None
     assert [row.query_hash for row in ledger.state_.line.waiting] == ["b"]
     label(ledger, [Label(migration_id=ID, query_hash="b", arm="incumbent", verdict=1.0, who="ann")])

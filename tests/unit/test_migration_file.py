@@ -70,7 +70,11 @@ def test_null_is_a_key() -> None:
         ),
         (
             HEAD + "scoring:\n  rater: {url: 'http://h', model: m, label_probability: 0}\n",
-            "scoring.rater.label_probability=0: must be greater than or equal to 0.001",
+            "scoring.rater.label_probability=0: must be greater than or equal to 0.04",
+        ),
+        (
+            HEAD + "scoring:\n  rater: {url: 'http://h', model: m}\nerror_budget: {correctness: 0.01}\n",
+            "error_budget.correctness=0.01 can never be used up: scoring.rater tells correctness with people's labels",
         ),
         (HEAD + "scoring:\n  rater: {url: 'http://h', model: m, concurrency: 0}\n", "scoring.rater.concurrency=0"),
         (HEAD + "scoring:\n  rater: {url: 'http://h', model: m, timeout: 5}\n", "scoring.rater.timeout=5: a duration is"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dualgate.gate import rated, vigil
+from dualgate.gate import rated, vigil, wanted
 from dualgate.gate.decide import At, Decided, Output, Place
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.intake import transition
@@ -95,8 +95,9 @@ def _along(state: MigrationState, place: int, rows: list[Row], block: Block, tra
 def _observed(state: MigrationState, rows: list[Row], block: Block) -> dict[str, IntArray]:
     """Return the observations of correctness that count for the phase after each pair, and those with a paired difference."""
     own = np.array([row.stage in (HERE, PROGRESS) for row in rows], dtype=bool)
-    paired = f"{rated.DIMENSION}{wanted.PAIRED}"
-    moved = {rated.DIMENSION: own, paired: own & (block.worse != MISSING)}
+    moved = {rated.DIMENSION: own}
+    if rated.DIMENSION in state.monitors:
+        moved[f"{rated.DIMENSION}{wanted.PAIRED}"] = own & (block.worse != MISSING)
     return {name: np.asarray(wanted.seen(state, name) + np.cumsum(each)) for name, each in moved.items()}
 
 

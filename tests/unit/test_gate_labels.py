@@ -100,8 +100,9 @@ def test_a_label_that_nobody_wants_changes_nothing() -> None:
 def test_a_silent_rater_is_lost_coverage_and_no_bias() -> None:
     """Where the rater says nothing the pair stays in the sample as one it does not tell, and counts as lost: no step is made."""
     ledger = migration()
-    rng, n = np.random.default_rng(5), 0
-    while n < 400:
+    walked(ledger, 60)
+    rng, n = np.random.default_rng(5), 60
+    while n < 460:
         pairs = [replace(p, said=None) for p in traffic(rng, 100, BETTER, first=n)]
         send(ledger, pairs)
         label(ledger, verdicts(pairs))

@@ -55,6 +55,8 @@ def job_of(
     specs, _ = admit(config)
     if any(s.measure in ("relative", "median") for s in specs):
         raise ConfigError("latency measure relative and median_sla_ms cannot be simulated; accepted: exceedance")
+    if spec.scoring.rater is not None:
+        raise ConfigError("scoring.rater cannot be simulated; accepted: rater: null")
     missing = {s.name.split(".")[1] for s in specs if "." in s.name} - set(scenario.classes)
     if missing:
         raise ConfigError(f"the scenario has no rate for the classes {sorted(missing)}; accepted: one under classes for each")

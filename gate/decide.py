@@ -75,7 +75,7 @@ def entered(state: MigrationState, phase: str) -> MigrationState:
         phase=phase,
         n_phase=0,
         phase_sequence=state.last_command.sequence + 1,
-        phase_began_ms=state.evidence_clock_ms,
+        phase_began_ms=state.begins_ms,
         retreated=False,
         reentry="",
         reentry_ms=None,

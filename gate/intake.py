@@ -240,9 +240,7 @@ def transition(state: MigrationState, rule: str, to_phase: str, place: Place) ->
     if rule == "reentered":
         # What was routed at the share of the step before and is still under way is no progress of the phase.
         began = state.last_command.sequence + 1
-        back = replace(
-            state, reentry="", reentry_ms=None, mirrored={}, phase_began_ms=state.evidence_clock_ms, phase_sequence=began
-        )
+        back = replace(state, reentry="", reentry_ms=None, mirrored={}, phase_began_ms=state.begins_ms, phase_sequence=began)
         return command(back, phases.live_share(state.spec, state.phase), Cause(rule, words), place)
     if rule == "calibrated":
         state = calibrated(state)

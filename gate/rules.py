@@ -105,7 +105,7 @@ class Paths:
         """Where the phase has lasted its least duration on the evidence clock."""
         began = self.state.phase_began_ms
         least = phases.min_duration_ms(self.state.spec, self.state.phase)
-        return np.asarray(self.clock_ms - (self.clock_ms[0] if began is None else began) >= least)
+        return lasted(self.clock_ms, began, least)
 
     @cached_property
     def sufficient(self) -> BoolArray:
@@ -118,6 +118,12 @@ class Paths:
         """Where every dimension's coverage (scored / eligible) is at its floor or above, and not 0 whatever the floor."""
         floor = self.state.spec.missing.coverage_floor
         return np.asarray(np.all([(path >= floor) & (path > 0) for path in self.coverage.values()], axis=0))
+
+
+def lasted(clock_ms: IntArray, began_ms: int | None, least_ms: int) -> BoolArray:
+    """Return where something has lasted its least duration; nothing that was asked before it began is of it."""
+    began = clock_ms[0] if began_ms is None else began_ms
+    return np.asarray(np.maximum(clock_ms - began, 0) >= least_ms)
 
 
 def along(state: MigrationState, rows: Rows, traces: list[Trace], watch: Mapping[str, BoolArray]) -> Paths:
@@ -278,9 +284,8 @@ def _reentered(paths: Paths) -> BoolArray:
     state = paths.state
     if state.paused or state.held:
         return np.zeros(len(paths.clock_ms), dtype=bool)
-    began = paths.clock_ms[0] if state.reentry_ms is None else state.reentry_ms
     least = phases.min_duration_ms(state.spec, phases.before(state.spec, state.phase))
-    return np.asarray((paths.clock_ms - began >= least) & _steady(paths) & (paths.n_seen > 0))
+    return np.asarray(lasted(paths.clock_ms, state.reentry_ms, least) & _steady(paths) & (paths.n_seen > 0))
 
 
 def _steady(paths: Paths) -> BoolArray:
@@ -342,7 +347,7 @@ def _evidence_wanted(state: MigrationState) -> list[str]:
         began = paths.clock_ms[0] if state.phase_began_ms is None else state.phase_began_ms
         least = phases.min_duration_ms(state.spec, state.phase)
         unit = next(u for u in ("h", "m", "s", "ms") if least >= UNITS_MS[u])
-        passed = (int(paths.clock_ms[0]) - began) / UNITS_MS[unit]
+        passed = max(0, int(paths.clock_ms[0]) - int(began)) / UNITS_MS[unit]
         missing.append(f"duration: {passed:.1f} {unit} of {least / UNITS_MS[unit]:g} {unit}")
     return missing + _coverage_wanted(paths) + rated.words(state) + stops_words(state)
 

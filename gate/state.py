@@ -167,6 +167,16 @@ class MigrationState:
         return self.active or (self.withdrawal is not None and self.withdrawal.lease_ms is not None)
 
     @property
+    def begins_ms(self) -> int | None:
+        """Where on the evidence clock something begins that is commanded now; live not before the command itself.
+
+        After an outage the clock still stands where the last evidence was, and would jump over a duration that begins there.
+        """
+        if self.spec.mode == "replay":
+            return self.evidence_clock_ms
+        return max(self.ledger_clock_ms, -1 if self.evidence_clock_ms is None else self.evidence_clock_ms)
+
+    @property
     def migration_id(self) -> str:
         """The migration's id."""
         return self.migration.migration_id

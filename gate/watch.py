@@ -70,5 +70,5 @@ def _back(state: MigrationState, at: At) -> Decided:
         f"the incumbent: the challenger re-enters {state.phase} at the share {share:g} of {step}"
     )
     reentry = BACK if step != state.phase else ""
-    state = replace(state, reentry=reentry, reentry_ms=state.evidence_clock_ms)
+    state = replace(state, reentry=reentry, reentry_ms=state.begins_ms)
     return command(state, share, Cause("lapsed", words, "hold"), Place(at))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dualgate.gate import wanted
 from dualgate.schemas.records import AckCount, LedgerEntry, RoutingAck
 from support.gate import GOOD, HOUR_MS, ID, Ledger, config, drawn, with_phases
 
@@ -46,7 +47,7 @@ def test_after_a_lapsed_lease_the_challenger_re_enters_one_step_down(phase: str,
     ledger = live(phase)
     ledger.tick(LEASE_MS + 1)
     assert (ledger.state_.phase, share(ledger), ledger.last.rule) == (phase, before, "lapsed")
-    began = ledger.state_.evidence_clock_ms or 0
+    began = ledger.time_ms
     for seed in range(60):
         served(ledger, seed)
         if share(ledger) != before:
@@ -180,3 +181,28 @@ def test_rows_of_other_versions_do_not_move_the_evidence_clock() -> None:
     assert ledger.state_.evidence_clock_ms == before
     ledger.pairs(drawn(1, 3))
     assert (ledger.state_.evidence_clock_ms or 0) - (before or 0) <= HOUR_MS
+
+
+def test_a_pause_outlasts_a_retreat() -> None:
+    """Evidence that comes back to a paused migration after a retreat gives no user to the challenger; after resume it does."""
+    ledger = live("ROLLOUT(0.5)")
+    ledger.order("pause")
+    ledger.tick(7 * HOUR_MS)
+    assert (ledger.last.rule, share(ledger)) == ("retreat", 0.0)
+    for seed in range(5):
+        served(ledger, seed)
+    assert share(ledger) == 0.0
+    ledger.order("resume")
+    served(ledger, 9)
+    assert (ledger.state_.phase, share(ledger)) == ("ROLLOUT(0.25)", 0.25)
+
+
+def test_what_is_seen_during_a_re_entry_is_no_observation_of_the_phase() -> None:
+    """At the share of the step before, no dimension comes nearer to what the phase asks of it."""
+    ledger = live("TAIL")
+    before = {name: wanted.seen(ledger.state_, name) for name in ledger.state_.on}
+    ledger.tick(LEASE_MS + 1)
+    for seed in range(5):
+        served(ledger, seed)
+    assert share(ledger) == 0.5
+    assert {name: wanted.seen(ledger.state_, name) for name in ledger.state_.on} == before

@@ -161,3 +161,14 @@ def test_counts_begin_anew_with_a_phase_and_survive_json() -> None:
         follow(ledger, seed, {})
     assert ledger.state_.phase == "ROLLOUT(0.25)"
     assert sum(row[0] + row[2] for row in ledger.state_.mirrored.values()) <= 120
+
+
+def test_rows_that_an_earlier_command_routed_are_held_against_nothing() -> None:
+    """What was asked before the phase and arrives in it, and what no command routed, are not of the queries it was told."""
+    ledger = ready("ROLLOUT(0.25)")
+    before = ledger.state_.mirrored
+    for sequence in (ledger.state_.phase_sequence - 1, None):
+        ledger.pairs(drawn(10, 1, **GOOD), stratum="hard", routing_sequence=sequence)
+    assert ledger.state_.mirrored == before
+    ledger.pairs(drawn(10, 1, **GOOD), stratum="hard")
+    assert ledger.state_.mirrored["hard"] == (0, 0, 0, 10)

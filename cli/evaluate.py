@@ -38,7 +38,7 @@ def run(
     """
     from dataclasses import replace
 
-    from dualgate.lab.evaluate import evaluation, report
+    from dualgate.lab.evaluate import evaluation, report, runs
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # workers must not outlive a command that is told to end
 
@@ -57,6 +57,9 @@ def run(
             document, sections = evaluation.evaluate(plan, out, log, config, tell)
     except KeyboardInterrupt:
         say(f"interrupted; what is finished is kept in {out}: the same command goes on from there")
+        n = runs.complete(out / "pieces", plan.events, plan.twice)
+        if n:
+            say(f"every event has {n} streams by now: --repetitions {n} reports those")
         raise typer.Exit(1) from None
     (out / "evaluation.json").write_text(json_text(document), encoding="utf-8")
     command = _command(quick, repetitions, event, seed, log, config)

@@ -186,6 +186,14 @@ def run_all(
         done(waiting[future])
 
 
+def complete(folder: Path, events: Sequence[str], twice: Sequence[str] = ()) -> int:
+    """Return the most repetitions of which a folder has every piece of all these events."""
+    n = 0
+    while events and all((folder / piece.file).exists() for piece in pieces(events, n + PIECE, twice)):
+        n += PIECE
+    return n
+
+
 def lives(folder: Path, todo: Sequence[Piece]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield every life of the finished pieces: event, strategy, and the life."""
     for piece in todo:

@@ -84,6 +84,16 @@ def test_an_interruption_keeps_what_is_whole(tmp_path: Path, monkeypatch: pytest
     assert not list(tmp_path.glob(".*partial"))
 
 
+def test_what_an_interrupted_run_can_report_is_what_every_event_has(tmp_path: Path) -> None:
+    """As many repetitions as each event has whole, an event that is lived through twice as often twice as many."""
+    assert runs.complete(tmp_path, ["a", "b"]) == 0
+    for piece in pieces(["a", "b"], 20):
+        keep(tmp_path, piece, {})
+    assert runs.complete(tmp_path, ["a", "b"]) == 20
+    assert runs.complete(tmp_path, ["a", "b"], ["b"]) == 10
+    assert runs.complete(tmp_path, ["a", "b", "c"]) == 0
+
+
 def test_a_life_is_told_from_the_routing_and_the_truth() -> None:
     """Harm is what exposed users were served of the event; more than 5 % of them in the wide reading; days count to the last."""
     history = History((0, 1, 2, 3), (0.0, 0.05, 0.5, 0.0), 7)

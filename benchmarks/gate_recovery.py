@@ -4,7 +4,7 @@ Each length in turn: entries (ticks of one active migration, the smallest there 
 gate is killed, one more entry is written, and another gate is started; the clock stops when the table has applied it. Last, the
 table is deleted: the whole ledger is folded anew.
 
-python -m benchmarks.gate_recovery [--json]        BENCH_LENGTHS=1000,5000,20000
+python -m benchmarks.gate_recovery [--json]        BENCH_LENGTHS=1000,5000,15000
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from support.gate_process import World, world  # the gate's processes belong to the tests
 from support.ledgers import GOOD, Ledger
 
-LENGTHS = [int(n) for n in os.environ.get("BENCH_LENGTHS", "1000,5000,20000").split(",")]
+LENGTHS = [int(n) for n in os.environ.get("BENCH_LENGTHS", "1000,5000,15000").split(",")]
 TICK = LedgerEntry(tick=Tick(migration_id="m", issued_at_ms=0))
 CHANGELOG = "dualgate-gate-state-changelog"
 WAIT_S = 600.0

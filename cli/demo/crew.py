@@ -15,7 +15,7 @@ from dualgate.cli.broker.child import spawn
 from dualgate.schemas.errors import DualgateError
 from dualgate.schemas.settings import PREFIX
 
-STOP_S = 15.0
+STOP_S = 60.0
 LAST_LINES = 12
 
 

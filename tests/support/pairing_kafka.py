@@ -39,8 +39,11 @@ def publish_values(servers: str, topic: str, values: Iterable[tuple[bytes, bytes
     assert producer.flush(180) == 0
 
 
-def read_all(servers: str, topic: str, committed: bool = True) -> list[Any]:
-    """Return the messages of a topic from its beginning to its end as it is now; of committed transactions only, unless told."""
+def read_all(servers: str, topic: str, committed: bool = True, last: int | None = None) -> list[Any]:
+    """Return the messages of a topic to its end as it is now, of committed transactions only unless told.
+
+    From its beginning, or only those of the last offsets of each partition.
+    """
     consumer = Consumer(
         {
             "bootstrap.servers": servers,
@@ -51,7 +54,12 @@ def read_all(servers: str, topic: str, committed: bool = True) -> list[Any]:
         }
     )
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions])
+    places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions]
+    if last is not None:
+        for place in places:
+            low, high = consumer.get_watermark_offsets(place, timeout=10)
+            place.offset = max(low, high - last)
+    consumer.assign(places)
     left, found = set(partitions), []
     deadline = time.monotonic() + 60
     while left:

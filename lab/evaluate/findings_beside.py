@@ -25,15 +25,15 @@ def paired_signal(f: Figures) -> Iterator[Finding]:
     slower = [e for e in later if f.value(e, "bad_answers_seen") > f.value(e, "bad_answers_seen", UNPAIRED)]
     if not slower:
         return
+    found = {e: (f.value(e, "detected"), f.value(e, "detected", UNPAIRED)) for e in slower}
+    told = [f"{plain(e)} {ours:.0%} against {other:.0%}" for e, (ours, other) in found.items() if other - ours >= 0.1]
+    apart = f" Found much less often, in so many of the streams: {listed(told)}." if told else ""
     yield Finding(
         None,
         "It pays for its calm with speed.",
         f"In {len(slower)} of {len(later)} events that begin later users see more bad answers with pairs than with charts on "
-        "served answers, since a difference of two arms is noisier than one arm against a rate that is taken as known. "
-        + "; ".join(
-            f"{plain(e)}: {f.streams(e, 'detected')} found, {f.streams(e, 'detected', UNPAIRED)} unpaired" for e in slower
-        )
-        + ".",
+        "served answers, since a difference of two arms is noisier than one arm against a rate that is taken as known "
+        f"(*Later onsets*).{apart}",
     )
 
 
@@ -82,18 +82,17 @@ def all_users(f: Figures) -> Iterator[Finding]:
 def later(f: Figures) -> Iterator[Finding]:
     """What begins only while users are served."""
     events = f.known([e for e in EVENTS if EVENTS[e].onset_day], "detected", OURS, CANARY)
-    told = [
-        f"{plain(e)} {f.streams(e, 'detected')} found, {f.value(e, 'bad_answers_seen'):,.0f} bad answers seen (canary "
-        f"{f.value(e, 'bad_answers_seen', CANARY):,.0f})"
-        for e in events
-    ]
+    seldom = [f"{plain(e)} {f.streams(e, 'detected')}" for e in events if f.value(e, "detected") < 0.5]
+    late = (
+        f" Found in fewer than half of the streams before the log ends: {listed(seldom)}. A class with a ceiling of its own "
+        "has no live monitor, and the paired chart for rare events has a small budget."
+    )
     fewer = [e for e in events if f.value(e, "bad_answers_seen") < f.value(e, "bad_answers_seen", CANARY)]
     yield Finding(
         len(fewer) == len(events),
         "Users see fewer bad answers of a later onset than with the canary.",
-        f"So in {len(fewer)} of {len(events)} events; they do see some. {'; '.join(told)}. A class with a ceiling of its own "
-        "has no live monitor, and the paired chart for rare events has a small budget: they are found late or not before "
-        "the log ends.",
+        f"So in {len(fewer)} of {len(events)} events; they do see some (*Later onsets* has delay and number of each)."
+        + (late if seldom else ""),
     )
 
 

@@ -52,7 +52,8 @@ def rivals_better(strategies: Told) -> Section:
         ]
     words = (
         "Every measure of every event is compared by the code; nothing is chosen. *Beyond chance*: the rival's whole interval is "
-        "better than this gate's; *by estimate*: only its mean is. Days and pairs to the stop are " + _BESIDE + ".",
+        "better than this gate's; *by estimate*: only its mean is, or one of both is of a single stream. Days and pairs to the "
+        f"stop are {_BESIDE}.",
         _mirrors(strategies, events),
     )
     columns = ("measure", "event", OURS, "better beyond chance", "better by estimate")
@@ -67,7 +68,9 @@ def better(strategies: Told, event: str, measure: str) -> _Better:
         if name.startswith(OURS) or not theirs or (theirs["estimate"] - ours["estimate"]) * sign <= 0:
             continue
         apart = theirs["low"] > ours["high"] if sign > 0 else theirs["high"] < ours["low"]
-        (found.beyond if apart else found.within).append(f"{name} {short(theirs['estimate'])}")
+        (found.beyond if apart and min(theirs["n"], ours["n"]) > 1 else found.within).append(
+            f"{name} {short(theirs['estimate'])}"
+        )
     return found
 
 

@@ -51,9 +51,11 @@ def percent(measure: Mapping[str, Any] | None) -> str:
 
 
 def number(measure: Mapping[str, Any] | None, digits: int = 0) -> str:
-    """Write a mean with its interval; a dash where there is none."""
+    """Write a mean with its interval, the mean alone where it is of one stream; a dash where there is none."""
     if measure is None or measure["estimate"] is None:
         return "-"
+    if measure["n"] == 1:
+        return f"{measure['estimate']:,.{digits}f} (one stream)"
     half = (measure["high"] - measure["low"]) / 2
     return f"{measure['estimate']:,.{digits}f} ± {half:,.{digits}f}"
 

@@ -75,6 +75,8 @@ def test_every_place_where_a_rival_is_better_is_named() -> None:
         ("false rollback", "combined", "quiet 0", "slightly 0.29"), ("days to stop", "combined", "quiet 1", "-"),
     }  # fmt: skip
     assert "no rival has more than 0, this gate 10 to 10" in section.words[1]
+    once = {OURS: _strategies(days_to_stop=mean([9.0, 9.0])), "lucky": _strategies(days_to_stop=mean([1.0]))}
+    assert [row[3:] for row in rivals.rivals_better(once).tables[0].rows] == [("-", "lucky 1")]
 
 
 @pytest.mark.parametrize(

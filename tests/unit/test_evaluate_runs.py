@@ -172,6 +172,7 @@ def test_sections_survive_as_plain_values_and_as_markdown() -> None:
     assert "| 1/2 | 3 |" in markdown([section], "# H")
     assert percent(fraction(1, 2)) == "50.0% (1.3% to 98.7%)"
     assert number(mean([1.0, 3.0]), 1) == "2.0 ± 12.7"
+    assert number(mean([19.5]), 1) == "19.5 (one stream)"
     assert percent(None) == number(None) == "-"
 
 

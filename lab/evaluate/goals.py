@@ -110,7 +110,7 @@ def _times(strategies: Told, spec: MigrationSpec) -> Iterator[Row]:
 def _against(told: Mapping[str, Any], base: float, most: float, digits: int = 0) -> tuple[str, str]:
     """Return a mean beside what it is compared with, and whether it is lower by as much as wanted."""
     estimate, high = (told[name] / base - 1 for name in ("estimate", "high"))
-    return f"{number(told, digits)}, {estimate:+.0%}", _state(estimate <= most, high <= most)
+    return f"{number(told, digits)}, {estimate:+.0%}", _state(estimate <= most, told["n"] > 1 and high <= most)
 
 
 def least_pairs(strategies: Told) -> Section:

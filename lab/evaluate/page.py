@@ -58,6 +58,10 @@ _CHARTS = (
 )
 
 
+_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.03}
+"""A legend that grows away from the plot, so that it covers nothing."""
+
+
 def bars(strategies: Mapping[str, Any], measure: str, log: bool) -> str:
     """Return a measure of every strategy over the regressions, as grouped bars."""
     known = {event for found in strategies.values() for event, told in found["events"].items() if measure in told}
@@ -67,7 +71,7 @@ def bars(strategies: Mapping[str, Any], measure: str, log: bool) -> str:
         heights = [None if value is None else value + (1 if log else 0) for value in values]
         figure.add_bar(x=[e.replace("_", " ") for e in events], y=heights, name=name.replace("_", " "), marker={"color": colour})
     figure.update_yaxes(**({"type": "log"} if log else {"range": [0, 1.03], "tickformat": ".0%"}))
-    figure.update_layout(barmode="group", height=420, legend={"orientation": "h", "y": 1.12})
+    figure.update_layout(barmode="group", height=480, legend=_ABOVE, margin={"t": 96})
     return _html(figure)
 
 
@@ -78,7 +82,7 @@ def curves(given: Curves) -> str:
         figure.add_scatter(x=list(xs), y=list(ys), name=name, mode="lines+markers", line={"color": colour, "width": 2})
     figure.update_xaxes(title={"text": given.x}, type="log" if given.log_x else "linear")
     figure.update_yaxes(title={"text": given.y}, type="log" if given.log_y else "linear")
-    figure.update_layout(height=340, legend={"orientation": "h", "y": 1.15})
+    figure.update_layout(height=360, legend=_ABOVE, margin={"t": 64})
     return _html(figure)
 
 

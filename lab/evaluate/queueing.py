@@ -140,7 +140,8 @@ def _told(rows: Sequence[Sequence[str]]) -> str:
     condemned = [(row[0], row[1]) for row in rows if row[6].startswith("futile")]
     alone = {row[8] for row in rows}
     words = "By queue and service time together the challenger, which is not too slow, is turned away as too slow "
-    words += "in " + ", ".join(f"{load} ({schedule})" for load, schedule in condemned) if condemned else "at none of these loads"
+    at = ", ".join(f"{load} ({schedule})" for load, schedule in condemned)
+    words += f"at a load of {at}" if condemned else "at none of these loads"
     same = "By service time alone, which is what the latency dimension compares, every row says the same: "
     if len(alone) > 1:
         same = "By service time alone, which is what the latency dimension compares, rows differ: "

@@ -135,7 +135,7 @@ def test_the_studies_words_are_chosen_by_their_rows() -> None:
     row = ("95%", "one line", "1", "4", ".6%", ".7%", fine, ".7%", fine)
     late = ("95%", "shadow behind live", "1", "9", ".6%", "3%", futile, ".7%", fine)
     assert "turned away as too slow at none of these loads" in queueing._told([row, row])
-    assert "turned away as too slow in 95% (shadow behind live)" in queueing._told([late, row])
+    assert "turned away as too slow at a load of 95% (shadow behind live)" in queueing._told([late, row])
     assert "rows differ" in queueing._told([late, (*row[:8], futile)])
     kept, lost = fraction(30, 1000), fraction(200, 1000)
     assert "keep the level in every row" in sampling._told([(kept, kept)], 0.05)

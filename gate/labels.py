@@ -21,12 +21,15 @@ from dualgate.gate.stats.rated import RATED
 from dualgate.gate.vigil import Stops
 from dualgate.gate.walk import decided
 from dualgate.schemas.errors import RecordError
+from dualgate.schemas.limits import query_hash_fault
 from dualgate.schemas.records import Label
 from dualgate.schemas.topics import EVIDENCE
 
 
 def take_label(state: MigrationState, label: Label, at: At) -> Decided:
     """Apply a verdict: 1 right, 0 wrong; the first on an answer stands. RecordError for any other number."""
+    if fault := query_hash_fault(label.query_hash):
+        raise RecordError(f"label: {fault}")
     if label.verdict not in (0, 1):
         raise RecordError(
             f"label of {label.query_hash} by {label.who} has verdict={label.verdict}; accepted: 1 (right), 0 (wrong)"

@@ -12,7 +12,7 @@ from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Ro
 from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 
-MOST = 31
+MOST, LONGEST = 31, 100
 OTHERS = "(others)"
 SMALL, STRAY = 20, 1
 """Eligible queries of a phase below which a stratum is judged with the other small ones; losses there that are none."""
@@ -25,7 +25,7 @@ Counts = Mapping[str, tuple[int, ...]]
 def named(known: Sequence[str], strata: Iterable[str]) -> tuple[str, ...]:
     """Return the names with those of more queries, in the order in which they came."""
     names = list(known)
-    for stratum in strata:
+    for stratum in map(_short, strata):
         if stratum not in names and len(names) <= MOST:
             names.append(OTHERS if len(names) == MOST else stratum)
     return tuple(names)
@@ -34,7 +34,12 @@ def named(known: Sequence[str], strata: Iterable[str]) -> tuple[str, ...]:
 def codes(names: Sequence[str], strata: Sequence[str]) -> IntArray:
     """Return each query's place among the names."""
     place = {name: i for i, name in enumerate(names)}
-    return np.array([place.get(s, len(names) - 1) for s in strata], dtype=np.int64)
+    return np.array([place.get(_short(s), len(names) - 1) for s in strata], dtype=np.int64)
+
+
+def _short(stratum: str) -> str:
+    """Return a name that the state can hold: a service may have put a whole question there."""
+    return stratum if len(stratum) <= LONGEST else f"{stratum[: LONGEST - 1]}…"
 
 
 def advanced(counts: Counts, names: Sequence[str], rows: Rows) -> dict[str, tuple[int, ...]]:

@@ -1,10 +1,10 @@
-"""What may stand in a command or an acknowledgement: the gate remembers parts of them, and these must fit a record."""
+"""What may stand in a command, a label or an acknowledgement: the gate remembers parts of them, and these must fit a record."""
 
 from dataclasses import replace
 
 from dualgate.schemas.records import Command
 
-ROUTER_ID_BYTES = 100
+ROUTER_ID_BYTES, QUERY_HASH_BYTES = 100, 100
 COMMAND_BYTES = {"command_id": 100, "actor": 200, "reason": 4_000, "config": 100_000}
 """Most bytes of each text of a command, in UTF-8."""
 
@@ -14,6 +14,13 @@ def router_id_fault(name: str) -> str:
     if name.strip() and name.isprintable() and _size(name) <= ROUTER_ID_BYTES:
         return ""
     return f"router_id={_short(name)}, accepted: 1 to {ROUTER_ID_BYTES} bytes that can be printed"
+
+
+def query_hash_fault(name: str) -> str:
+    """Return what is wrong with the query's hash of a label, nothing where it can be one."""
+    if name.strip() and name.isprintable() and _size(name) <= QUERY_HASH_BYTES:
+        return ""
+    return f"query_hash={_short(name)}, accepted: 1 to {QUERY_HASH_BYTES} bytes that can be printed"
 
 
 def command_fault(order: Command) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dualgate.gate.table import MAX_ROW_BYTES, Row
 from dualgate.schemas.errors import RecordError
 from support.ledgers import EASY, GOOD, HEAD, SHORT, VALUES, Ledger, Pair, coverage, quality
 
@@ -145,3 +146,16 @@ def test_a_refusal_is_as_fast_as_it_was() -> None:
         assert ledger.state is not None
         told[status] = next(d.to_json() for s, d in zip(ledger.state.specs, ledger.state.dims, strict=True) if "median" in s.name)
     assert told["ok"] == told["refused"] != told["error"] == told["timeout"]
+
+
+def test_strata_with_endless_names_fit_the_gates_record() -> None:
+    """A service that puts whole questions into stratum must not end the gate: names are cut, and stay apart while they can."""
+    ledger = Ledger.started()
+    block = quality([GOOD] * 40, 0, ledger.identity).quality
+    assert block is not None
+    names = [f"{i:02}{'x' * 40_000}" for i in range(40)]
+    ledger.append(replace(quality([], 0, ledger.identity), quality=replace(block, stratum=names)))
+    assert ledger.state is not None
+    assert len(Row(0, -1, ledger.state.to_json()).encode()) < MAX_ROW_BYTES
+    assert len(ledger.state.strata) == 32
+    assert sum(counts[0] for counts in ledger.state.by_stratum.values()) == ledger.state.n_phase

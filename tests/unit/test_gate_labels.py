@@ -88,6 +88,13 @@ def test_a_verdict_that_is_none_is_refused() -> None:
         ledger.append(entry)
 
 
+def test_a_label_whose_hash_is_too_long_to_remember_is_refused() -> None:
+    """One that came before its pair is kept in the state, whose record a broker would refuse: the gate could never go on."""
+    entry = LedgerEntry(label=Label(migration_id=ID, query_hash="q" * 1_000_000, arm="challenger", verdict=1.0, who="ann"))
+    with pytest.raises(RecordError, match=r"query_hash='q+'… \(1,000,000 characters\), accepted: 1 to 100 bytes"):
+        migration().append(entry)
+
+
 def test_a_label_that_nobody_wants_changes_nothing() -> None:
     """Without a rater, and after the end, labels are counted and left out."""
     plain = Ledger(config()).start()

@@ -10,10 +10,12 @@ from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, ent
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.intake import transition
 from dualgate.gate.line import Line
+from dualgate.gate.paths import now
 from dualgate.gate.rated import is_rated
-from dualgate.gate.rules import first, now, rules, waiting_for
+from dualgate.gate.rules import first, rules
 from dualgate.gate.state import REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial
+from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.limits import command_fault, cut
 from dualgate.schemas.migration import MigrationSpec

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from dualgate.gate import phases, told
-from dualgate.gate.rules import now, waiting_for
+from dualgate.gate.paths import now
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import (
     DimensionState,
@@ -16,6 +16,7 @@ from dualgate.gate.stats import (
     rank_thresholds,
 )
 from dualgate.gate.stats.interval import Interval
+from dualgate.gate.waiting import waiting_for
 from dualgate.gate.withdrawal import told as routers
 from dualgate.schemas.dimensions import DIMENSIONS
 from dualgate.schemas.records import DimensionEvidence, DimensionStatus, EvidenceRecord, EvidenceSnapshot

@@ -11,8 +11,8 @@ from dualgate.gate.calibration import calibrated, unfitted
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
 from dualgate.gate.observations import Frame, Rows, scored, units, unpaired
+from dualgate.gate.paths import Paths, now
 from dualgate.gate.reasons import reason
-from dualgate.gate.rules import LATELY_MS, Paths, now
 from dualgate.gate.state import MigrationState, Source, counted
 from dualgate.gate.stats import DimensionSpec
 from dualgate.gate.stats.lattice import IntArray
@@ -20,6 +20,9 @@ from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.walk import walk
 from dualgate.schemas.records import ArmColumns, CoverageBlock, DimensionStatus, QualityBlock
 from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
+
+LATELY_MS = 30_000
+"""A source partition that had data within this time of the ledger clock takes part in the evidence clock."""
 
 Encode = Callable[[Sequence[DimensionSpec]], Rows]
 

@@ -10,7 +10,8 @@ from dualgate.gate.decide import At, Decided, Output, Place
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.intake import transition
 from dualgate.gate.line import CALIBRATING, DRAWN, HERE, LIVE_BEFORE, LIVE_HERE, PROGRESS, Row
-from dualgate.gate.rules import Paths, Rule, coverage_with, first, now, rules
+from dualgate.gate.paths import Paths, coverage_with, now
+from dualgate.gate.rules import Rule, first, rules
 from dualgate.gate.state import PHASE, MigrationState, counted
 from dualgate.gate.stats import Trace, update_many
 from dualgate.gate.stats.block import Block

@@ -3,9 +3,10 @@
 from dualgate.gate import incumbent, monitors, phases, wanted
 from dualgate.gate.calibration import unfitted
 from dualgate.gate.evidence import dimensions
-from dualgate.gate.rules import now, stops_words
+from dualgate.gate.paths import now
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import futility_threshold, log_e_futility, log_e_worse, log_threshold, wald_futility, worse_interval
+from dualgate.gate.waiting import stops_words
 
 
 def reason(rule: str, state: MigrationState) -> str:

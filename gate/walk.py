@@ -6,7 +6,8 @@ import numpy as np
 
 from dualgate.gate import incumbent, monitors, phases, rated, vigil
 from dualgate.gate.observations import Rows, observed
-from dualgate.gate.rules import Paths, Rule, along, first, rules, tally
+from dualgate.gate.paths import Paths, along, tally
+from dualgate.gate.rules import Rule, first, rules
 from dualgate.gate.state import MigrationState, counted
 from dualgate.gate.stats import Trace, update_many
 from dualgate.gate.stats.lattice import IntArray

@@ -8,8 +8,8 @@ import pytest
 
 from dualgate.gate.admission import admit
 from dualgate.gate.fold import step
-from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
+from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import ConfigError, RecordError
 from dualgate.schemas.records import Label, LedgerEntry
 from support.gate import ID, QUICK, Ledger, config

@@ -7,8 +7,8 @@ import pytest
 
 from dualgate.gate import wanted
 from dualgate.gate.decide import entered
-from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
+from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
 from support.gate import EASY, GOOD, HOUR_MS, ID, WORSE, Ledger, Pairs, config, constant, drawn, with_phases

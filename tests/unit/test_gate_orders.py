@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dualgate.gate.orders import REMEMBERED
-from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
+from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.records import Command, DecisionRecord, LedgerEntry
 from support.ledgers import BETTER, EASY, GOOD, HEAD, SHORT, WORSE, Ledger
 

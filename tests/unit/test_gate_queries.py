@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dualgate.gate import checks, queries
-from dualgate.gate.rules import waiting_for
 from dualgate.gate.state import MigrationState
+from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.records import AckCount, LedgerEntry, RoutingAck
 from support.gate import GOOD, ID, Ledger, config, constant, drawn, with_phases
 from support.gate_walks import LIVE

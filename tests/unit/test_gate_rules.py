@@ -3,7 +3,7 @@
 import pytest
 
 from dualgate.gate.fold import At, fold_ledger, migration_of, step
-from dualgate.gate.rules import waiting_for
+from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Claim, Command, LedgerEntry, RoutingAck
 from support.ledgers import BETTER, EASY, GOOD, HEAD, MISSING, SHORT, SILENT, WORSE, Ledger, Pair, coverage, quality

@@ -20,6 +20,9 @@ def register(root: typer.Typer) -> None:
 def run(
     log: Annotated[Path, typer.Argument(metavar="LOG", help="Archived log (.jsonl, .gz, .zst) or archive's folder.")],
     config: Annotated[Path, typer.Option("--config", help="The migration file.")],
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="People's verdicts on rated pairs, as `dualgate label --file` takes them.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write a report there: one HTML file that opens offline.")] = None,
     json: Json = False,
 ) -> None:
@@ -31,14 +34,16 @@ def run(
     Example: `dualgate backtest sample/log.jsonl.zst --config sample/migration.yaml --out report.html`
     """
     from dualgate.lab.backtest import backtest
+    from dualgate.producers.labels import read_labels
     from dualgate.schemas.migration import load_migration
     from dualgate.sinks.report import write_report
     from dualgate.sinks.report.summary import EXIT_CODES
 
     migration = load_migration(config)
+    said = read_labels(labels, migration.spec.migration, "backtest").labels if labels is not None else ()
     with progress() as bar:
         task = bar.add_task(f"backtesting {log.name}", total=None)
-        done = backtest(migration, log, lambda n_done, n_pairs: bar.update(task, completed=n_done, total=n_pairs))
+        done = backtest(migration, log, lambda n_done, n_pairs: bar.update(task, completed=n_done, total=n_pairs), labels=said)
     for remark in done.story.notes:
         say(f"note: {remark}")
     if out is not None:

@@ -123,6 +123,11 @@ def _scorers(config: MigrationConfig) -> list[str]:
 
     said = []
     rater = config.spec.scoring.rater
+    if rater is not None and "correctness" in config.spec.dimensions.on:
+        said.append(
+            f"scoring.rater: correctness needs people's verdicts on {rater.label_probability:.0%} of the pairs, both answers "
+            f"(dualgate label {config.spec.migration} --wanted lists them); without them nothing passes"
+        )
     if rater is not None and rater.api_key_env is not None and not os.environ.get(rater.api_key_env):
         said.append(f"scoring.rater.api_key_env: {rater.api_key_env} is not set here; scoring workers without it rate nothing")
     for dimension, foreign in config.spec.scoring.scorers.items():

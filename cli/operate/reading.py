@@ -1,7 +1,7 @@
 """Reading the gate's topics: from their start to their ends, or on from now; in no group, nothing committed."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -57,13 +57,13 @@ class Reader:
         except TransientError:
             return None
 
-    def to_ends(self) -> list[Found]:
-        """Return all records up to the ends of the topics; TransientError where the broker falls silent."""
+    def to_ends(self, keep: Callable[[Found], bool] = lambda _: True) -> list[Found]:
+        """Return the records to keep up to the ends of the topics; TransientError where the broker falls silent."""
         found: list[Found] = []
         silent_s = 0.0
         while self._ahead:
             before, some = len(self._ahead), self.poll()
-            found += some
+            found += filter(keep, some)
             silent_s = 0.0 if some or len(self._ahead) < before else silent_s + POLL_S
             if silent_s > SILENT_S:
                 topic = min(self._ahead)[0]

@@ -1,6 +1,6 @@
 """A backtest: start the migration, feed the gate's fold what the log says, and tell the story."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from dualgate.gate.fold import At, Output, step
 from dualgate.gate.state import MigrationState
 from dualgate.lab.backtest.blocks import Blocks
 from dualgate.lab.backtest.join import Joined, join
+from dualgate.lab.backtest.labels import with_labels
 from dualgate.lab.backtest.sessions import by_session
 from dualgate.processors.scoring.migrations import close, open_migration
 from dualgate.schemas.archive import Archived, read_archive
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationConfig
-from dualgate.schemas.records import Command, EvidenceRecord, LedgerEntry, Migration
+from dualgate.schemas.records import Command, EvidenceRecord, Label, LedgerEntry, Migration
 from dualgate.schemas.settings import PairingTimes, load_settings
-from dualgate.schemas.topics import INPUTS
+from dualgate.schemas.topics import INPUTS, LEDGER
 from dualgate.sinks.archive import read_topic
 from dualgate.sinks.report import Story, sentence, summary
 
@@ -65,8 +66,17 @@ class Ledger:
         return self.evidence + last
 
 
-def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, times: PairingTimes | None = None) -> Backtest:
-    """Decide a migration on an archived log, in event-time order; ConfigError where log and configuration do not fit."""
+def backtest(
+    config: MigrationConfig,
+    log: Path,
+    tell: Tell = lambda *_: None,
+    times: PairingTimes | None = None,
+    labels: Sequence[Label] = (),
+) -> Backtest:
+    """Decide a migration on an archived log, in event-time order; ConfigError where log and configuration do not fit.
+
+    labels: what people said of pairs that a rater has rated, besides those that an archive's ledger holds.
+    """
     times = times or PairingTimes.of(load_settings({}))
     joined = join(_lines(log), config.spec.migration, times)
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
@@ -74,7 +84,8 @@ def backtest(config: MigrationConfig, log: Path, tell: Tell = lambda *_: None, t
     try:
         blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)))
         entries = blocks.entries()
-        for entry in by_session(entries) if config.spec.unit.by == "session" else entries:
+        units = by_session(entries) if config.spec.unit.by == "session" else entries
+        for entry in with_labels(units, [*labels, *_archived_labels(log, config.spec.migration)]):
             ledger.append(entry)
     finally:
         close(scoring)
@@ -90,6 +101,14 @@ def _lines(log: Path) -> Iterator[Archived]:
         return
     for topic in INPUTS:
         yield from read_topic(log, topic)
+
+
+def _archived_labels(log: Path, migration_id: str) -> Iterator[Label]:
+    """Yield the verdicts on the ledger of an archive's folder."""
+    for line in read_topic(log, LEDGER) if log.is_dir() else ():
+        label: Label | None = line.record().label if line.key == migration_id and line.value.get("label") else None
+        if label is not None:
+            yield label
 
 
 def _start(config: MigrationConfig, joined: Joined) -> LedgerEntry:

@@ -1,6 +1,5 @@
 """Scoring against a real broker: blocks on the ledger, each vector above the last offset, commits after acknowledgements."""
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from dualgate.processors.runtime.loop import Stop
 from dualgate.processors.scoring import worker
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import DeadLetter, LedgerEntry, QualityBlock, Unpaired
 from dualgate.schemas.settings import Settings
 from support.rater_server import endpoint, verdict
 from support.scoring import migration_record, pair, shop, with_rater
+from support.scoring_thread import Running
 
 pytestmark = pytest.mark.kafka
 CODEC = Codec()
@@ -57,28 +56,6 @@ def read(settings: Settings, topic: str, enough: Callable[[list[Any]], bool], ki
 
 def rows(entries: list[LedgerEntry]) -> int:
     return sum(len(e.quality.offset) for e in entries if e.quality) + sum(len(e.coverage.offset) for e in entries if e.coverage)
-
-
-class Running:
-    """A worker in a thread; `stop` ends it and raises what it raised."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._stop, self._error = Stop(), None
-        self._thread = threading.Thread(target=self._run, args=(settings,))
-        self._thread.start()
-
-    def _run(self, settings: Settings) -> None:
-        try:
-            worker.run(settings, self._stop)
-        except BaseException as error:
-            self._error = error  # type: ignore[assignment]
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(40)
-        assert not self._thread.is_alive()
-        if self._error is not None:
-            raise self._error
 
 
 @pytest.fixture

@@ -1,0 +1,142 @@
+"""`dualgate label`: people's verdicts on the pairs of a rated migration, and which pairs wait for one."""
+
+import csv
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from dualgate.cli.cluster import Prefix, Servers, cluster_settings
+from dualgate.cli.operate.options import Id, actor, checked_id
+from dualgate.cli.output import Json, emit, say, table
+from dualgate.schemas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from dualgate.cli.operate.labelling import Wanted
+    from dualgate.schemas.records import Label
+
+SHOWN = 60
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the root."""
+    root.command("label")(run)
+
+
+def run(
+    migration_id: Id,
+    wanted: Annotated[bool, typer.Option("--wanted", help="List the answers that wait for a verdict, first first.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="With --wanted: write them to a CSV file with an empty column verdict.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Publish the verdicts of a CSV or JSON-lines file.")] = None,
+    query: Annotated[str | None, typer.Option("--query", help="One pair: its query_id (or --hash).")] = None,
+    query_hash: Annotated[str | None, typer.Option("--hash", help="One pair: its query_hash, as --wanted prints it.")] = None,
+    incumbent: Annotated[str | None, typer.Option("--incumbent", help="Is the incumbent's answer right or wrong.")] = None,
+    challenger: Annotated[str | None, typer.Option("--challenger", help="Is the challenger's answer right or wrong.")] = None,
+    who: Annotated[str | None, typer.Option("--who", help="Who says so; you@host unless given, or named in the file.")] = None,
+    bootstrap_servers: Servers = None,
+    prefix: Prefix = None,
+    json: Json = False,
+) -> None:
+    """Publish people's verdicts on the pairs that were drawn for a label, or list which wait.
+
+    A person sees the question, an answer and its result, never whose answer it is: `--wanted --out FILE` writes them, `--file
+    FILE` reads them back with the column verdict filled in (right or wrong; a row left empty is not filled in yet). The first
+    verdict on an answer stands, so publishing a file again changes nothing.
+
+    Example: `dualgate label sql-agent-v7 --wanted --out wanted.csv`, then `dualgate label sql-agent-v7 --file wanted.csv`
+    """
+    checked_id(migration_id)
+    one = [name for name, value in (("--query", query), ("--hash", query_hash)) if value is not None]
+    if wanted + (file is not None) + bool(one) != 1 or len(one) > 1:
+        raise ConfigError("label wants one of --wanted, --file FILE, or --query ID (or --hash) with --incumbent and --challenger")
+    if out is not None and not wanted:
+        raise ConfigError("--out goes with --wanted")
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    from dualgate.cli.operate import labelling
+
+    if wanted:
+        state = labelling.state_of(migration_id, settings)
+        _show(labelling.wanted(state, settings), out, json)
+        return
+    labels, blank = _given(migration_id, file, query, query_hash, (incumbent, challenger), who or actor())
+    state = labelling.state_of(migration_id, settings)
+    labelling.publish(labels, settings)
+    _told(migration_id, labels, blank, labelling.unknown(labels, state), json)
+
+
+def _given(
+    migration_id: str, file: Path | None, query: str | None, query_hash: str | None, said: tuple[str | None, str | None], who: str
+) -> tuple[list["Label"], int]:
+    from dualgate.processors.scoring.block import hash_of
+    from dualgate.producers.labels import ARMS, read_labels, verdict_of
+    from dualgate.schemas.records import Label
+
+    if file is not None:
+        found = read_labels(file, migration_id, who)
+        if not found.labels:
+            raise ConfigError(f"{file}: no row has a verdict ({found.blank} are not filled in)")
+        return list(found.labels), found.blank
+    chosen = query_hash or hash_of(migration_id, query or "")
+    verdicts = [(arm, verdict_of(text, f"--{arm}")) for arm, text in zip(ARMS, said, strict=True)]
+    labels = [
+        Label(migration_id=migration_id, query_hash=chosen, arm=arm, verdict=verdict, who=who)
+        for arm, verdict in verdicts
+        if verdict is not None
+    ]
+    if not labels:
+        raise ConfigError("no verdict: give --incumbent right|wrong, --challenger right|wrong, or both")
+    return labels, 0
+
+
+def _told(migration_id: str, labels: list["Label"], blank: int, unknown: list[str], json: bool) -> None:
+    document = {"migration_id": migration_id, "published": len(labels), "not_filled_in": blank, "not_waited_for": unknown}
+
+    def human(console: Console) -> None:
+        rest = f"; {blank} rows are not filled in" if blank else ""
+        console.print(f"{migration_id}: {len(labels)} verdicts stand in the ledger{rest}", markup=False)
+        if unknown:
+            names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+            why = "labelled before, not drawn, or misspelt"
+            console.print(f"{len(unknown)} queries did not wait for a verdict ({why}): {names}", markup=False)
+
+    emit(document, json, human)
+
+
+def _show(found: list["Wanted"], out: Path | None, json: bool) -> None:
+    if out is not None:
+        _write(out, found)
+        say(f"{len(found)} answers to look at: {out}; fill in the column verdict (right or wrong)")
+        if not json:
+            return
+    documents = [asdict(each) for each in found]
+
+    def human(console: Console) -> None:
+        if not found:
+            console.print("no pair waits for a label")
+            return
+        columns = ("query", "answer", "waits", "question", "text")
+        console.print(table(columns, [_row(each) for each in found]))
+        console.print(f"{len(found)} answers wait; --out FILE writes them whole, with a column for the verdict")
+
+    emit({"wanted": documents}, json, human)
+
+
+def _row(each: "Wanted") -> list[Any]:
+    from dualgate.cli.operate.words import age
+
+    texts = [None if text is None else " ".join(text.split())[:SHOWN] for text in (each.question, each.text)]
+    return [each.query_id or each.query_hash, each.answer, age(max(0, each.waits_ms)), *texts]
+
+
+def _write(path: Path, found: list["Wanted"]) -> None:
+    from dualgate.cli.operate.labelling import Wanted
+
+    names = [f.name for f in fields(Wanted)]
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([*names, "verdict"])
+        writer.writerows([*(getattr(each, name) for name in names), ""] for each in found)

@@ -1,0 +1,98 @@
+"""Files of verdicts, the hidden order of answers, and labels in a backtest."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dualgate.cli.main import main
+from dualgate.lab.backtest.labels import with_labels
+from dualgate.processors.scoring.block import hash_of
+from dualgate.producers.labels import hidden, read_labels
+from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.records import Label, LedgerEntry
+from support.rated import Rated, block, migration, verdicts
+
+
+def file(tmp_path: Path, text: str, name: str = "labels.csv") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_sheet_with_both_verdicts(tmp_path: Path) -> None:
+    """A row of both verdicts gives two labels by the query's hash; who is the row's, or else the caller's; empty is not yet."""
+    path = file(tmp_path, "query_id,incumbent,challenger,who\nq1,right,WRONG,bea\nq2,,1,\nq3,,,\n")
+    found = read_labels(path, "m", "ann")
+    told = [(label.query_hash, label.arm, label.verdict, label.who) for label in found.labels]
+    assert told == [
+        (hash_of("m", "q1"), "incumbent", 1.0, "bea"),
+        (hash_of("m", "q1"), "challenger", 0.0, "bea"),
+        (hash_of("m", "q2"), "challenger", 1.0, "ann"),
+    ]
+    assert found.blank == 1
+
+
+def test_a_sheet_of_hidden_answers(tmp_path: Path) -> None:
+    """first and second stand for the arms in the order of a hash, which differs between queries and is the same again."""
+    orders = {hidden(f"{i:016x}") for i in range(50)}
+    assert orders == {("incumbent", "challenger"), ("challenger", "incumbent")}
+    rows = [{"query_hash": f"{i:016x}", "answer": "second", "verdict": True} for i in range(20)]
+    path = file(tmp_path, "\n".join(json.dumps(row) for row in rows), "labels.jsonl")
+    assert [label.arm for label in read_labels(path, "m", "ann").labels] == [hidden(str(row["query_hash"]))[1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("query,verdict\nq1,right\n", "labels.csv:1: no column query_id or query_hash"),
+        ("query_id,incumbent\nq1,maybe\n", r"labels.csv:2: incumbent='maybe'; accepted: right"),
+        ("query_id,verdict\nq1,right\n", "labels.csv:2: arm=None and answer=None; accepted: arm incumbent or challenger"),
+        ("query_id,arm,verdict\nq1,both,right\n", "labels.csv:2: arm='both'"),
+        ("query_id,arm,answer,verdict\nq1,incumbent,first,right\n", "labels.csv:2: arm='incumbent' and answer='first'"),
+        ("query_id,incumbent\n,right\n", "labels.csv:2: no query_id or query_hash"),
+        ('{"query_id": "q1", "incumbent": 2}', "labels.csv:1: incumbent=2; accepted"),
+        ('{"query_id": ', "labels.csv:1: not JSON"),
+    ],
+)
+def test_faults_of_a_file_are_named(text: str, words: str, tmp_path: Path) -> None:
+    """What is no verdict is an error with the file, the line, the value and what is accepted."""
+    with pytest.raises(ConfigError) as error:
+        read_labels(file(tmp_path, text), "m", "ann")
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ([], "label wants one of --wanted, --file FILE, or --query ID"),
+        (["--wanted", "--file", "x.csv"], "label wants one of"),
+        (["--query", "q1"], "no verdict: give --incumbent right|wrong"),
+        (["--query", "q1", "--challenger", "good"], "--challenger='good'; accepted: right"),
+        (["--file", "nowhere.csv"], "labels nowhere.csv: No such file"),
+        (["--query", "q1", "--out", "x.csv", "--challenger", "right"], "--out goes with --wanted"),
+    ],
+)
+def test_faults_of_the_command_are_named(words: list[str], fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that says nothing, too much or nonsense ends with 2 before any broker is asked."""
+    with pytest.raises(SystemExit) as ended:
+        main(["label", "m", *words])
+    assert ended.value.code == 2
+    assert fault in capsys.readouterr().err
+
+
+def test_verdicts_follow_the_block_of_their_pairs() -> None:
+    """In a backtest each verdict stands right after the block that holds its pair, and only where the pair was drawn."""
+    ledger = migration()
+    parts = [
+        [Rated("a", (0, 1), (1, 1), drawn=True), Rated("b", (1, 1), (1, 1), drawn=False)],
+        [Rated("c", (1, 0), None, drawn=True)],
+    ]
+    blocks = [LedgerEntry(quality=block(ledger, part)) for part in parts]
+    labels = [
+        *verdicts(parts[1]),
+        *verdicts(parts[0]),
+        Label(migration_id="m", query_hash="b", arm="incumbent", verdict=1.0, who="x"),
+    ]
+    told = [entry.label.query_hash if entry.label else "block" for entry in with_labels(blocks, labels)]
+    assert told == ["block", "a", "a", "block", "c", "c"]

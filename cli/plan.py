@@ -68,6 +68,11 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         hours = document["time_hours"]
         console.print(f"time: {hours['median']:,.1f} h (median), at most {hours['at_most']:,.1f} h")
     console.print(f"cost: {cost['expected']:,.2f} {cost['currency']} expected, at most {cost['at_most']:,.2f}")
+    if labels := document["labels"]:
+        steps = ", ".join(f"{name} {n:,}" for name, n in labels["live"].items())
+        console.print(
+            f"pairs that people label (both answers): {labels['median']:,} (median), at most {labels['at_most']:,}; then {steps}"
+        )
     if document["suggested_shadow_share"] is not None:
         console.print(f"share of queries worth mirroring: {document['suggested_shadow_share']:.3f}")
     rows = [

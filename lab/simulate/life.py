@@ -1,11 +1,11 @@
 """The whole life of one simulated migration: the gate's own walk through its rules, over drawn pairs instead of a ledger.
 
 Calibrating, shadow, canary, rollout steps and the tail are walked as the live gate does; approvals that the file asks for are
-given at once, nothing is ever missing, and where no rate of queries is given no minimum duration binds.
+given at once, labels come at once, nothing is ever missing, and where no rate of queries is given no minimum duration binds.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -13,12 +13,14 @@ from dualgate.gate import incumbent, phases
 from dualgate.gate.calibration import calibrated
 from dualgate.gate.decide import entered
 from dualgate.gate.monitor_plans import begun
-from dualgate.gate.observations import NOT_ELIGIBLE, SCORED, Rows
+from dualgate.gate.observations import NOT_ELIGIBLE, SCORED, Rows, observed
+from dualgate.gate.rated import filled
 from dualgate.gate.rules import Rule
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats.lattice import MISSING
 from dualgate.gate.walk import walk
 from dualgate.lab.simulate.pairs import Outcomes, blocks, incumbent_codes
+from dualgate.lab.simulate.rated import rated_rows
 from dualgate.lab.simulate.watch import Watch
 from dualgate.sinks.report.summary import verdict_of
 
@@ -35,13 +37,17 @@ class Outcome:
 
 @dataclass(slots=True)
 class Life:
-    """One run: the gate's state, and its monitors from the acceptance on. pair_ms: evidence time from pair to pair."""
+    """One run: the gate's state, and its monitors from the acceptance on. pair_ms: evidence time from pair to pair.
+
+    rng: for what a rater says and who is labelled, where the file names a rater.
+    """
 
     state: MigrationState
     pair_ms: float
     live: bool
     watch: Watch | None = None
     accepted: int | None = None
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
 
     def run(self, batches: Iterator[Outcomes], limit: int) -> Outcome:
         """Return the outcome; where `limit` pairs bring no end, the verdict of the phase in which they ran out."""
@@ -60,6 +66,7 @@ class Life:
     def _segment(self, rows: Rows) -> Outcome | None:
         """Walk up to the next rule; return the outcome where the migration ends."""
         before = self.state
+        rows = filled(before, rows, observed(rows))
         self.state, n, fired = walk(before, rows, approved=True)
         alarm = self.watch.first_alarm(rows.part(0, n)) if self.watch else None
         worse_first = fired is not None and fired.name == "worse" and alarm == n - 1
@@ -96,6 +103,10 @@ class Life:
         for spec, block in zip(self.state.specs, made, strict=True):
             if spec.name == "semantic":
                 fate["semantic"] = np.where(block.accept == MISSING, NOT_ELIGIBLE, SCORED)
+        rater, brought = self.state.spec.scoring.rater, None
+        if rater is not None and self.state.line is not None:
+            brought = rated_rows(batch, rater.label_probability, self.rng)
+            fate["correctness"] = np.full(n, NOT_ELIGIBLE)
         return Rows(
             row=np.arange(n),
             clock_ms=np.floor((at + 1) * self.pair_ms).astype(np.int64),
@@ -105,4 +116,5 @@ class Life:
             stratum=np.zeros(n, dtype=np.int64),
             late=np.full(n, -1),
             incumbent=incumbent_codes(self.state.specs, batch) if self.state.phase == phases.CALIBRATING else {},
+            rated=brought,
         )

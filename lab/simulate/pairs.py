@@ -65,6 +65,9 @@ def _block(spec: DimensionSpec, batch: Outcomes) -> Block:
 def _codes(spec: DimensionSpec, batch: Outcomes) -> tuple[Ints, Ints]:
     """Return positions on the accept and the worse lattice; a ternary difference is 1 + (good challenger - good incumbent)."""
     match spec.dimension, spec.measure:
+        case "correctness", "rated":  # the gate's line tells it, from `rated`
+            nothing = np.full(len(batch), MISSING, dtype=np.int64)
+            return nothing, nothing
         case "correctness", _:
             paired = 1 + batch.correct[0] - batch.correct[1]
             return paired, paired

@@ -8,7 +8,7 @@ import numpy as np
 from dualgate.gate import phases
 from dualgate.gate.admission import horizon_of
 from dualgate.gate.budget import HUNDRED, budgets
-from dualgate.gate.hypotheses import sampling_of
+from dualgate.gate.hypotheses import hypotheses, sampling_of
 from dualgate.gate.monitor_plans import unwatchable
 from dualgate.gate.stats import (
     DimensionSpec,
@@ -21,6 +21,7 @@ from dualgate.gate.stats import (
 from dualgate.gate.stats.cost import best_observations, chernoff_exponent, fixed_window_share
 from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.laws import ternary
+from dualgate.gate.stats.rated import RATED
 from dualgate.lab.simulate.life import Outcome
 from dualgate.lab.simulate.runs import Job, summary
 from dualgate.schemas.migration import MigrationSpec
@@ -41,11 +42,12 @@ def plan_document(
             "max_pairs": plan.max_pairs,
             "expected": expected,
         },
-        "hypotheses": [_hypothesis(s, p) for s, p in zip(specs, horizon_of(spec, specs).hypotheses, strict=True)],
+        "hypotheses": [_hypothesis(s, p) for s, p in zip(specs, horizon_of(spec, hypotheses(spec)).hypotheses, strict=True)],
         "thresholds": thresholds(spec, specs),
         "promote": {name: summary(outcomes)["accepted"] for name, outcomes in simulated.items()},
         "time_hours": _hours(spec, queries_per_hour, expected["median"], total),
         "cost": _cost(spec, expected["mean"], total),
+        "labels": _labels(spec, expected["median"], total),
         "live": live_phases(spec, specs),
         "unwatched": {s.name: why for s in specs if s.name == s.dimension and (why := unwatchable(s))},
         "suggested_shadow_share": _share(spec, specs, queries_per_hour),
@@ -108,13 +110,25 @@ def _cost(spec: MigrationSpec, mean: float, total: int) -> dict[str, Any]:
     return {"currency": spec.cost.currency, "expected": mean * spec.cost.per_query, "at_most": total * spec.cost.per_query}
 
 
+def _labels(spec: MigrationSpec, median: float, total: int) -> dict[str, Any] | None:
+    """Return how many pairs people are expected to label: to the decision, at most, and in each live phase."""
+    rater = spec.scoring.rater
+    if rater is None or "correctness" not in spec.dimensions.on:
+        return None
+    pi, live = rater.label_probability, [name for name in phases.order(spec) if phases.is_live(name)]
+    each = {name: math.ceil(pi * phases.observations(spec, name)) for name in live}
+    return {"probability": pi, "median": math.ceil(pi * median), "at_most": math.ceil(pi * total), "live": each}
+
+
 def _share(spec: MigrationSpec, specs: tuple[DimensionSpec, ...], rate: float | None) -> float | None:
     """Return the share of queries worth mirroring over the minimum duration (cost form A), for a loss of correctness.
 
     The regression that it is worth finding is as large as the design's gain; None without a rate, a price or correctness.
     """
     found = next((s for s in specs if s.dimension == "correctness"), None)
-    if rate is None or found is None or found.worse is None or not spec.cost.per_query or not spec.cost.regression_impact:
+    if rate is None or found is None or found.worse is None or found.measure == RATED:
+        return None
+    if not spec.cost.per_query or not spec.cost.regression_impact:
         return None
     discordance, boundary = found.law[0] + found.law[2], found.worse.null
     loss = boundary - (found.design - found.accept.null)

@@ -55,8 +55,6 @@ def job_of(
     specs, _ = admit(config)
     if any(s.measure in ("relative", "median") for s in specs):
         raise ConfigError("latency measure relative and median_sla_ms cannot be simulated; accepted: exceedance")
-    if spec.scoring.rater is not None:
-        raise ConfigError("scoring.rater cannot be simulated; accepted: rater: null")
     missing = {s.name.split(".")[1] for s in specs if "." in s.name} - set(scenario.classes)
     if missing:
         raise ConfigError(f"the scenario has no rate for the classes {sorted(missing)}; accepted: one under classes for each")
@@ -90,7 +88,8 @@ def run_one(job: Job, seed: np.random.SeedSequence) -> Outcome:
     spec = job.state.spec
     size = min(_FIRST_BATCH, job.limit + 1)
     batches = draw(job.scenario, spec.shadow_sampling, spec.unit.by, np.random.default_rng(seed), size)
-    return Life(job.state, job.pair_ms, job.live).run((batch for batch in batches if len(batch)), job.limit)
+    own = np.random.default_rng(np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 1)))
+    return Life(job.state, job.pair_ms, job.live, rng=own).run((batch for batch in batches if len(batch)), job.limit)
 
 
 def _run_some(job: Job, seeds: list[np.random.SeedSequence]) -> list[Outcome]:

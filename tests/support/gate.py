@@ -235,6 +235,16 @@ class Ledger:
         return self
 
 
+def fallen(ledger: Ledger, pairs: Pairs) -> LedgerEntry:
+    """Return a block in which both agents failed at every query, as scoring writes it."""
+    block = ledger.quality(pairs)
+    n = len(block.offset)
+    arms = {name: replace(getattr(block, name), status=["error"] * n) for name in ("incumbent", "challenger")}
+    nothing: dict[str, Any] = {"incumbent": [None] * n, "challenger": [None] * n, "state": ["missing"] * n}
+    columns = {name: replace(column, **nothing) for name, column in block.dimensions.items()}
+    return LedgerEntry(quality=replace(block, dimensions=columns, **arms))
+
+
 def quality_block(
     state: MigrationState, pairs: Pairs, first: int, partition: int, lineage: str, asked_ms: Sequence[int]
 ) -> QualityBlock:

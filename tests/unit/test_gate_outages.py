@@ -7,7 +7,7 @@ import pytest
 
 from dualgate.gate import wanted
 from dualgate.schemas.records import AckCount, LedgerEntry, RoutingAck
-from support.gate import GOOD, HOUR_MS, ID, Ledger, config, drawn, with_phases
+from support.gate import GOOD, HOUR_MS, ID, Ledger, config, drawn, fallen, with_phases
 
 LEASE_MS, STEP_MS = 60_000, 30_000
 STEPS = with_phases(
@@ -114,6 +114,19 @@ def test_no_scorer_changes_nothing_before_retreat_after() -> None:
     for _ in range(61):
         ledger.tick(LEASE_MS)
     assert (ledger.state_.phase, share(ledger), ledger.last.rule) == ("ROLLOUT(0.5)", 0.0, "retreat")
+
+
+def test_an_outage_of_both_agents_rolls_nothing_back() -> None:
+    """Pairs to which neither agent answered end no silence: after missing.retreat_after the share is 0, and the phase stays."""
+    ledger = live("ROLLOUT(0.5)")
+    before = ledger.state_
+    for minute in range(6 * 60 + 1):
+        if minute % 60 == 0:
+            ledger.append(fallen(ledger, drawn(20, minute, **GOOD)))
+        ledger.tick(LEASE_MS)
+    assert (ledger.state_.phase, share(ledger), ledger.last.rule) == ("ROLLOUT(0.5)", 0.0, "retreat")
+    assert (ledger.state_.dims, ledger.state_.monitors) == (before.dims, before.monitors)
+    assert ledger.state_.counters["neither_answered"] == 140
 
 
 def test_no_broker_changes_nothing_but_the_lease() -> None:

@@ -1,16 +1,15 @@
 """What befalls both agents: a pair to which neither answered says nothing of either, and never passes for evidence."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from dualgate.processors.scoring.logic import score_batch
 from dualgate.processors.scoring.protocol import Score
-from dualgate.schemas.records import LedgerEntry, Status
-from support.gate import GOOD, Ledger, Pairs, config, drawn, with_phases
+from dualgate.schemas.records import Status
+from support.gate import GOOD, Ledger, config, drawn, fallen, with_phases
 from support.scoring import pair, response, scoring, shop
 
 FAILED = ("error", "timeout")
@@ -39,16 +38,6 @@ def test_only_where_neither_agent_answered_is_nothing_scored(tmp_path: Path, inc
         assert (found["correctness"][0].challenger, found["latency"][0].challenger) == (0.0, 1.0)
     else:
         assert found["latency"][0].challenger == 0.0
-
-
-def fallen(ledger: Ledger, pairs: Pairs) -> LedgerEntry:
-    """Return a block in which both agents failed at every query, as scoring writes it."""
-    block = ledger.quality(pairs)
-    n = len(block.offset)
-    arms = {name: replace(getattr(block, name), status=["error"] * n) for name in ("incumbent", "challenger")}
-    nothing: dict[str, Any] = {"incumbent": [None] * n, "challenger": [None] * n, "state": ["missing"] * n}
-    columns = {name: replace(column, **nothing) for name, column in block.dimensions.items()}
-    return LedgerEntry(quality=replace(block, dimensions=columns, **arms))
 
 
 def test_an_outage_of_both_arms_is_no_evidence_and_holds_until_it_is_made_up_for() -> None:

@@ -66,6 +66,18 @@ GUARDS: tuple[tuple[str, str, tuple[str, ...], Callable[[Document], Iterator[Sam
     ),
     ("dualgate_error_budget", "Extra bad answers: allowed, used, left.", ("dimension", "what"), samples.budget),
     ("dualgate_error_budget_burn_rate", "1 uses the budget up at the planned end.", ("dimension", "window"), samples.burn),
+    (
+        "dualgate_check_log_e",
+        "Log e-value of a check: assignment, strata, live latency.",
+        ("check",),
+        samples.each_guard("checks", lambda c: c["log_e"]),
+    ),
+    (
+        "dualgate_check_threshold",
+        "Where a check holds the step.",
+        ("check",),
+        samples.each_guard("checks", lambda c: c["threshold"]),
+    ),
     ("dualgate_monitor_cusum", "CUSUM of the live watch.", _DIMENSION, samples.each_guard("monitors", lambda m: m["cusum"])),
     (
         "dualgate_monitor_cusum_threshold",

@@ -33,7 +33,7 @@ def each_dimension(read: Callable[[Document], Any]) -> Callable[[Document], Iter
 
 
 def each_guard(kind: str, read: Callable[[Document], Any]) -> Callable[[Document], Iterator[Sample]]:
-    """Return what yields a sample of each dimension that a budget or a monitor guards in this phase."""
+    """Return what yields a sample of each dimension that a monitor guards in this phase, or of each check."""
 
     def samples(document: Document) -> Iterator[Sample]:
         for name, each in (document[kind] or {}).items():

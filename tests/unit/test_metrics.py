@@ -18,7 +18,7 @@ from dualgate.processors.pairing.metrics import Reporter as PairingReporter
 from dualgate.processors.scoring.metrics import Metrics as ScoringMetrics
 from dualgate.processors.scoring.metrics import Reporter as ScoringReporter
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import BudgetEvidence, MonitorEvidence, RouterBehind, Routers, StratumEvidence
+from dualgate.schemas.records import BudgetEvidence, CheckEvidence, MonitorEvidence, RouterBehind, Routers, StratumEvidence
 from dualgate.sinks.metrics import NAMES, Endpoint, families, pairing, scoring
 from dualgate.sinks.metrics.samples import HARM
 from support.routing import MIGRATION, command
@@ -36,6 +36,7 @@ BUDGETS = {
 }
 MONITORS = {"safety": MonitorEvidence(n=10, cusum=1.5, cusum_threshold=2.0, log_esr=0.5, esr_threshold=10.0)}
 
+CHECKS = {"assignment": CheckEvidence(log_e=1.25, threshold=6.4, holds=False)}
 STRATA = {"joins": StratumEvidence(eligible={"safety": 8, "latency": 0}, scored={"safety": 6, "latency": 0})}
 ALL = NAMES | pairing.NAMES | scoring.NAMES
 
@@ -45,7 +46,17 @@ def documents() -> list[dict[str, Any]]:
     view, counters = View(MIGRATION), {"routed.incumbent": 75, "routed.challenger": 25, "missing.safety": 3}
     records: list[Told] = [
         command(3, 0.25, lease_ms=30_000),
-        snapshot(4_900, "CANARY", 0.25, routers=ROUTERS, counters=counters, budgets=BUDGETS, monitors=MONITORS, strata=STRATA),
+        snapshot(
+            4_900,
+            "CANARY",
+            0.25,
+            routers=ROUTERS,
+            counters=counters,
+            budgets=BUDGETS,
+            monitors=MONITORS,
+            strata=STRATA,
+            checks=CHECKS,
+        ),
         decision(4_800, "SHADOW", "CANARY", 0.05, rule="accepted"),
     ]
     for record in records:
@@ -84,6 +95,7 @@ def test_a_scraper_reads_the_state_of_a_migration() -> None:
     assert told["dualgate_error_budget_burn_rate", "safety", "phase"] == 0.5
     assert (told["dualgate_monitor_cusum", "safety"], told["dualgate_monitor_esr_threshold", "safety"]) == (1.5, 10.0)
     assert {key: n for key, n in told.items() if "stratum" in key[0]} == {("dualgate_stratum_coverage", "safety", "joins"): 0.75}
+    assert (told["dualgate_check_log_e", "assignment"], told["dualgate_check_threshold", "assignment"]) == (1.25, 6.4)
     assert told["dualgate_dead_letters",] == 7
     assert told["dualgate_broker_up",] == 1
 
@@ -138,6 +150,10 @@ def test_promtool_accepts_rules_and_metrics(tmp_path: Path) -> None:
 
 LAPSED = [("dualgate_lease_left_seconds", "50 20 -10 -40 -70"), ("dualgate_live_share", "0.25x9")]
 STUCK = [("dualgate_rolling_back", "0 1x8")]
+HELD = [
+    ('dualgate_check_log_e{check="assignment"', "1 7 8 9 9"),
+    ('dualgate_check_threshold{check="assignment"', "6.4 6.4 6.4 6.4 6.4"),
+]
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
@@ -147,6 +163,7 @@ STUCK = [("dualgate_rolling_back", "0 1x8")]
         *(("DualgateRolledBack", [(f'dualgate_decisions_total{{rule="{rule}"', "0 0 1 1 1")], 4) for rule in HARM),
         ("DualgateLeaseRanOut", LAPSED, 4),
         ("DualgateRollbackNotFollowed", STUCK, 6),
+        ("DualgateCheckHolds", HELD, 4),
     ],
 )
 def test_alerts_that_wake_somebody_fire(alert: str, series: list[tuple[str, str]], minute: int, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def editor_schema() -> dict[str, Any]:
         dimensions[name] = {"anyOf": [{"$ref": f"#/$defs/{name.capitalize()}"}, {"enum": ["off", False]}]}
     for part in made["$defs"].values():
         for key, node in part.get("properties", {}).items():
-            if key in ("min_duration", "hold_after", "retreat_after"):
+            if key in ("min_duration", "hold_after", "retreat_after", "timeout", "due", "label_due"):
                 _as_duration(node)
     _as_duration(made["properties"]["lease"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}

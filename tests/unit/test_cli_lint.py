@@ -118,6 +118,8 @@ def test_nothing_to_lint(arguments: list[str]) -> None:
         (GOOD, True),
         (GOOD + "dimensions: {latency: 'off', correctness: {'null': 0.0, design: 0.05}}\nlease: 90s\n", True),
         (GOOD + "phases: {shadow: {min_duration: 24h, min_pairs: auto}}\n", True),
+        (GOOD + "scoring: {rater: {url: 'http://h/v1', model: m, timeout: 5s, due: 2m, label_due: 3d}}\n", True),
+        (GOOD + "scoring: {rater: {url: 'http://h/v1', model: m, label_due: 3}}\n", False),
         (GOOD + "phases: {shadow: {min_duration: 24}}\n", False),
         (GOOD + "dimensions: {latncy: 'off'}\n", False),
         (GOOD + "errors: {gate: simes}\n", False),
@@ -128,3 +130,13 @@ def test_editor_schema(text: str, valid: bool) -> None:
     """An editor with the JSON schema accepts what lint accepts."""
     validator = jsonschema.Draft202012Validator(editor_schema())
     assert validator.is_valid(yaml.safe_load(text)) is valid
+
+
+def test_a_rater_is_said_to_need_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file with a rater is valid, and lint says what share of the pairs people label and how they are found."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + "scoring: {rater: {url: 'http://h/v1', model: m, label_probability: 0.25}}\n", encoding="utf-8")
+    assert _lint(str(file)) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "correctness needs people's verdicts on 25% of the pairs" in told
+    assert "refuses" not in told

@@ -21,7 +21,10 @@ def guard_lines(shot: EvidenceSnapshot) -> list[str]:
 
 def budget_words(each: BudgetEvidence) -> str:
     """Return a budget: bad answers allowed, used and left, how fast it goes, and when it is gone."""
-    told = f"{each.used:.2f} of {each.allowed:.2f} extra bad answers used, {each.left:.2f} left"
+    used = f"{each.used:.2f} of {each.allowed:.2f} extra bad answers used"
+    if each.used < 0:
+        used = f"none of {each.allowed:.2f} extra bad answers used, {-each.used:.2f} fewer than the incumbent's"
+    told = f"{used}, {each.left:.2f} left"
     told += (
         f" ({each.n:,} of {each.planned:,} observations)"
         if each.n

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import CheckEvidence, RouterBehind, Routers, StratumEvidence
+from dualgate.schemas.records import BudgetEvidence, CheckEvidence, RouterBehind, Routers, StratumEvidence
 from dualgate.sinks.report import Story, render, sentence, summary, verdict_of, write_report
+from dualgate.sinks.report.guards import budget_words
 from support.stories import config, decision, rollout, snapshot, story
 
 
@@ -158,3 +159,11 @@ def test_coverage_by_stratum_checks_and_operators_stand_in_the_page() -> None:
     assert "off in mode replay" in page or "no router has told of a query" in page
     assert "<h2>Who commanded what, and when</h2>" in page
     assert "ann@host: paused (freeze)" in page
+
+
+def test_a_budget_that_better_answers_have_filled_up_is_no_negative_use() -> None:
+    """An SRE reads how many fewer bad answers there were, not that minus fifty-five were used."""
+    told = BudgetEvidence(allowed=20.0, used=-55.0, left=75.0, n=990, planned=1_000, exhausted=False, burning=False)
+    assert budget_words(told) == (
+        "none of 20.00 extra bad answers used, 55.00 fewer than the incumbent's, 75.00 left (990 of 1,000 observations)"
+    )

@@ -156,6 +156,25 @@ HELD = [
 ]
 
 
+LAG = "dualgate_pairing_lag_records"
+READ, PAIRED = "dualgate_pairing_records_total", "dualgate_pairing_pairs_total"
+
+
+def fires(alert: str, series: list[tuple[str, str]], minute: int, folder: Path) -> bool:
+    """Return whether an alert is there after so many minutes, by Prometheus's own evaluation of samples a minute apart."""
+    given = [{"series": f'{name}{"," if "{" in name else "{"}migration="m"}}', "values": values} for name, values in series]
+    none = {"eval_time": f"{minute}m", "alertname": alert, "exp_alerts": []}
+    test = {
+        "rule_files": [str(DOCS / "alerts.yml")],
+        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": [none]}],
+    }
+    (folder / "test.yml").write_text(yaml.safe_dump(test), encoding="utf-8")
+    found = subprocess.run(["promtool", "test", "rules", str(folder / "test.yml")], capture_output=True, text=True, check=False)
+    told = f'alertname="{alert}"' in found.stdout + found.stderr
+    assert told == bool(found.returncode), found.stdout + found.stderr
+    return told
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
 @pytest.mark.parametrize(
     ("alert", "series", "minute"),
@@ -167,25 +186,32 @@ HELD = [
     ],
 )
 def test_alerts_that_wake_somebody_fire(alert: str, series: list[tuple[str, str]], minute: int, tmp_path: Path) -> None:
-    """By Prometheus's own evaluation, and the first time that it happens: the counters of harm are served as 0 before."""
-    given = [
-        {
-            "series": f'{name}{"," if "{" in name else "{"}migration="m"}}',
-            "values": values,
-        }
-        for name, values in series
-    ]
-    wanted = {"eval_time": f"{minute}m", "alertname": alert, "exp_alerts": []}
-    test = {
-        "rule_files": [str(DOCS / "alerts.yml")],
-        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": [wanted]}],
-    }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test), encoding="utf-8")
-    found = subprocess.run(["promtool", "test", "rules", str(tmp_path / "test.yml")], capture_output=True, text=True, check=False)
-    assert found.returncode == 1, "no alert came, as none was expected"
-    assert f'alertname="{alert}"' in found.stdout + found.stderr
+    """And the first time that it happens: the counters of harm are served as 0 before."""
+    assert fires(alert, series, minute, tmp_path)
     before = samples(scraped("application/openmetrics-text; version=1.0.0"))
     assert {before["dualgate_decisions_total", rule] for rule in HARM} == {0}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
+@pytest.mark.parametrize(
+    ("alert", "series", "there"),
+    [
+        ("DualgatePairingLagGrows", [(LAG, "0+1000x60")], True),
+        ("DualgatePairingLagGrows", [(LAG, "60000-900x60")], False),
+        ("DualgatePairingLagGrows", [(LAG, "0+10x60")], False),
+        ("DualgateScoringLagGrows", [("dualgate_scoring_lag_records", "0+1000x60")], True),
+        ("DualgateNothingPaired", [(READ, "0+500x60"), (PAIRED, "70x60")], True),
+        ("DualgateNothingPaired", [(READ, "0+500x60"), (PAIRED, "0+100x60")], False),
+        ("DualgateNothingPaired", [(READ, "900x60"), (PAIRED, "300x60")], False),
+        ("DualgateTransactionsFail", [("dualgate_pairing_failed_transactions_total", "0+1x60")], True),
+        ("DualgateTransactionsFail", [("dualgate_pairing_failed_transactions_total", "0x50 1x10")], False),
+        ("DualgateWorkerStands", [("dualgate_pairing_last_step_timestamp_seconds", "0+60x55 3300x5")], True),
+        ("DualgateWorkerStands", [("dualgate_scoring_last_step_timestamp_seconds", "0+60x60")], False),
+    ],
+)
+def test_alerts_on_workers_fire_for_what_they_say(alert: str, series: list[tuple[str, str]], there: bool, tmp_path: Path) -> None:
+    """A backlog that is worked off, a quiet hour and a single failed transaction wake nobody."""
+    assert fires(alert, series, 60, tmp_path) == there
 
 
 def test_an_address_that_is_taken_is_named() -> None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import psutil
 from benchmarks.pairing_traffic import publish
@@ -28,10 +28,12 @@ from dualgate.processors.pairing.worker import BATCH, PairingWorker
 from dualgate.processors.runtime.loop import rare_collections, run_sessions, stop_on_signals
 from dualgate.schemas.settings import Settings
 
-N_QUERIES = int(os.environ.get("BENCH_QUERIES", "500000"))
+N_QUERIES = int(os.environ.get("BENCH_QUERIES", "800000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "12"))
-SHARE = float(os.environ.get("BENCH_SHARE", "0.06"))
-PARTITIONS, PER_SECOND, WARM_S = 8, 2_000.0, 3.0
+SHARE = float(os.environ.get("BENCH_SHARE", "0.04"))
+PARTITIONS, PER_SECOND = 8, 2_000.0
+# By then every process has its part, and has read ahead what it may: what it reads from then on is what it works off.
+WARM_COMMITS = 2
 
 
 def child(servers: str, prefix: str, group: str) -> None:
@@ -49,47 +51,52 @@ def child(servers: str, prefix: str, group: str) -> None:
         run_sessions(worker.session, stop)
 
 
-@dataclass
-class Processes:
-    """Processes of one group."""
+class Process:
+    """One process of a group, and what it said of its commits so far."""
 
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
+    def __init__(self, command: list[str]) -> None:
+        self.commits: list[list[float]] = []
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self._ready = threading.Event()
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
 
     def begin(self) -> None:
-        """Let all of them work, as soon as all are ready to."""
-        for process in self.running:
-            assert process.stdout is not None
-            process.stdout.readline()
-        for process in self.running:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
+        """Let it work, as soon as it is ready to."""
+        self._ready.wait(60)
+        print(file=self.process.stdin, flush=True)
 
-    def end(self) -> list[list[list[float]]]:
-        """Stop them; return what each said of its commits."""
-        for process in self.running:
-            process.terminate()
-        said = [process.communicate(timeout=60)[0].splitlines() for process in self.running]
-        return [[[float(word) for word in line.split()] for line in lines] for lines in said]
+    def end(self) -> None:
+        """Stop it, if need be by force."""
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        finally:
+            self.process.kill()
+            self._listener.join()
+
+    def _listen(self) -> None:
+        for line in self.process.stdout or ():
+            if line == "ready\n":
+                self._ready.set()
+            else:
+                self.commits.append([float(word) for word in line.split()])
 
 
 @contextmanager
-def processes(servers: str, prefix: str, n: int) -> Iterator[Processes]:
-    """Processes of a group of their own, for the time of the block."""
+def processes(servers: str, prefix: str, n: int) -> Iterator[list[Process]]:
+    """Processes of a group of their own at work, for the time of the block."""
     group = uuid.uuid4().hex
-    command = [sys.executable, "-m", "benchmarks.pairing_processes", servers, prefix, group]
-    made = Processes()
+    made = [Process([sys.executable, "-m", "benchmarks.pairing_processes", servers, prefix, group]) for _ in range(n)]
     try:
-        for _ in range(n):
-            made.running.append(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            )
+        for each in made:
+            each.begin()
         yield made
     finally:
-        for process in made.running:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        for each in made:
+            each.end()
 
 
 def measure(servers: str, broker: int, prefix: str, n: int, share: float | None) -> list[Measurement]:
@@ -97,17 +104,16 @@ def measure(servers: str, broker: int, prefix: str, n: int, share: float | None)
     # Free processes would be through with the backlog in the time of held ones.
     seconds = SECONDS if share else SECONDS / 3
     with processes(servers, prefix, n) as made, Held(share) as held:
-        made.begin()
-        held.hold([process.pid for process in made.running])
-        time.sleep(WARM_S)
+        while min(len(each.commits) for each in made) < WARM_COMMITS:
+            time.sleep(0.02)
+        held.hold([each.process.pid for each in made])
         began, kafka = time.monotonic(), processor_seconds_of(broker)
         psutil.cpu_percent()
         time.sleep(seconds)
         ended, kafka, busy = time.monotonic(), processor_seconds_of(broker) - kafka, psutil.cpu_percent()
-        held.let_go()
-        each = [_rate(commits, began, ended) for commits in made.end()]
+        rates = [_rate(each.commits, began, ended) for each in made]
     name = f"dualgate, {n} at " + ("full speed" if share is None else f"{share:g} of a core")
-    rate, used = (sum(column) for column in zip(*each, strict=True))
+    rate, used = (sum(column) for column in zip(*rates, strict=True))
     return [
         Measurement(name, rate, "events/s"),
         Measurement(f"{name}: used by them", 100 * used, "% of a core"),

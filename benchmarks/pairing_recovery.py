@@ -102,7 +102,7 @@ class Idle(Watched):
         """Stop when the time is over; its processor time is counted from the assignment on."""
         if point == "assigned":
             self.cpu = time.process_time()
-        if point == "handled" and time.perf_counter() - self.assigned_at > IDLE_S:
+        if point == "handled" and self.assigned_at and time.perf_counter() - self.assigned_at > IDLE_S:
             self.stop.set()
 
 

@@ -14,7 +14,7 @@ PARTS := lint types $(if $(wildcard cli/demo.py cli/demo),demo) $(SUITES)
 # $(call timed,words,command): run the command and say how long it took, whether it fails or not.
 timed = @start=$$SECONDS; echo "== $(1)"; $(2); code=$$?; echo "== $(1): $$((SECONDS - start)) s"; exit $$code
 
-.PHONY: help install test lint types unit property contract statistical integration e2e demo bench evaluate faults statistics \
+.PHONY: help install test lint types unit property contract statistical integration e2e demo bench evaluate faults faults-again statistics \
 	format clean
 
 help: ## Show this list
@@ -55,6 +55,9 @@ evaluate: install ## Evaluate this gate and its rivals on injected events (half 
 
 faults: install ## Run the whole matrix of faults on a real broker (about 15 minutes): docs/fault-results.md
 	$(call timed,faults,PYTHONPATH=tests $(BIN)/python -m support.faults.report --out docs/fault-results.md)
+
+faults-again: install ## Run only the faults that docs/fault-results.md does not say have passed
+	$(call timed,faults-again,PYTHONPATH=tests $(BIN)/python -m support.faults.report --out docs/fault-results.md --again)
 
 statistics: install ## Measure every stated error rate anew: docs/statistics-results.md
 	$(call timed,statistics,$(BIN)/python -m dualgate.lab.characteristics --out docs/statistics-results.md)

@@ -1,15 +1,20 @@
-"""Run every fault, one after another, and write what came out: `python -m support.faults.report --out FILE [--only NAME]`."""
+"""Run every fault, one after another, and write what came out: `python -m support.faults.report --out FILE [--only NAME]`.
+
+The page is written after each run. With --again the runs that the page says have passed are kept as they stand there, and
+those that failed, or are not there, are run; a row says at which try its run passed.
+"""
 
 import argparse
+import os
 import platform
+import re
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from os import cpu_count
 from pathlib import Path
 
 from dualgate.cli.broker import LocalBroker
@@ -19,65 +24,85 @@ from support.faults.stage import Outcome
 
 HEAD = """# What faults do to pairs, expiries, vectors and verdicts
 
-Written by `make faults` on {day}: {passed} of {all} runs passed, {seconds:.0f} s in all, {machine}.
+Written by `make faults` on {day}: {passed} of {all} runs passed, {seconds} s in all, {machine};
+load average at the end {load}.
 
-Each run publishes about {queries:,} queries of two migrations (one challenger is better, one worse) with late, early, repeated,
+Each run publishes about {queries} queries of two migrations (one challenger is better, one worse) with late, early, repeated,
 missing and orphaned answers, lets real pairing and scoring workers on a real Apache Kafka work on them, and breaks one thing.
 When all workers have ended, an oracle recomputes from the input topics what must be there. *Lost* and *doubled* count queries in
 `pairs` and `unpaired` (read_committed) and vectors above the ledger's high-water mark; *again* counts rows that stood on the
 ledger twice and were dropped by that mark, which is its work. Verdicts are those of the gate's fold of the ledger.
 `tests/e2e/test_fault_matrix.py` runs a slice in CI, and shows that the comparison fails where a high-water mark is broken.
+`make faults-again` runs only what failed; a row says at which try its run passed.
 
 | run | queries | pairs | unpaired | late | lost | doubled | again | verdicts | s |
 |---|---:|---:|---:|---:|---:|---:|---:|---|---:|
 """
 
 
+FAILED = "**failed**"
+Play = Callable[[str], Outcome | None]
+ROW = re.compile(r"\| ([a-z-]+)(?: \(try (\d+)\))? \| (.*) \| (\d+) \|")
+
+
 @dataclass(frozen=True)
-class Done:
-    """One run: its outcome, None where the right outcome is that the worker stops; the failure where it did not pass."""
+class Row:
+    """One run as it stands on the page: at which try it came out so, its cells, how long it took."""
 
     name: str
-    outcome: Outcome | None
-    seconds: float
-    failure: str = ""
+    attempt: int
+    cells: str
+    seconds: int
 
-    def row(self) -> str:
-        """Return its row of the table."""
-        if self.failure:
-            return f"| {self.name} | | | | | | | | **failed**: {self.failure} | {self.seconds:.0f} |"
-        if self.outcome is None:
-            return f"| {self.name} | | | | | | | | the worker stops and names the topic | {self.seconds:.0f} |"
-        o = self.outcome
-        numbers = f"{o.queries:,} | {o.pairs:,} | {o.unpaired} | {o.late} | 0 | 0 | {o.again}"
-        return f"| {self.name} | {numbers} | {', '.join(o.verdicts)} | {self.seconds:.0f} |"
+    @property
+    def failed(self) -> bool:
+        """Whether what came out is wrong."""
+        return FAILED in self.cells
+
+    def __str__(self) -> str:
+        attempt = f" (try {self.attempt})" if self.attempt > 1 else ""
+        return f"| {self.name}{attempt} | {self.cells} | {self.seconds} |"
 
 
-def run(name: str, play_it: Callable[[str], Outcome | None], servers: str) -> Done:
+def rows_of(page: str) -> dict[str, Row]:
+    """Return the rows of a page by name."""
+    found = (ROW.fullmatch(line) for line in page.splitlines())
+    return {m[1]: Row(m[1], int(m[2] or 1), m[3], int(m[4])) for m in found if m}
+
+
+def cells_of(outcome: Outcome | None) -> str:
+    """Return what a run gave; None is that the worker stopped, where that is right."""
+    if outcome is None:
+        return "| | | | | | | the worker stops and names the topic"
+    o = outcome
+    return f"{o.queries:,} | {o.pairs:,} | {o.unpaired} | {o.late} | 0 | 0 | {o.again} | {', '.join(o.verdicts)}"
+
+
+def run(name: str, attempt: int, play_it: Play, servers: str) -> Row:
     """Run one; a failure is told and kept, and the others go on."""
     began = time.monotonic()
     try:
-        outcome = play_it(servers)
+        cells = cells_of(play_it(servers))
     except Exception as error:
         traceback.print_exc()
         words = " ".join(str(error).split())[:200] or type(error).__name__
-        return Done(name, None, time.monotonic() - began, words.replace("|", "/"))
-    return Done(name, outcome, time.monotonic() - began)
+        cells = f"| | | | | | | {FAILED}: {words.replace('|', '/')}"
+    return Row(name, attempt, cells, round(time.monotonic() - began))
 
 
-def written(done: Iterable[Done]) -> str:
-    """Return the page."""
-    done = list(done)
-    queries = next((d.outcome.queries for d in done if d.outcome), 0)
+def written(rows: Mapping[str, Row]) -> str:
+    """Return the page of runs, of which there is at least one."""
+    queries = [row.cells.partition(" | ")[0] for row in rows.values() if row.cells[0].isdigit()]
     head = HEAD.format(
         day=datetime.now(UTC).date(),
-        passed=sum(not d.failure for d in done),
-        all=len(done),
-        seconds=sum(d.seconds for d in done),
-        machine=f"{cpu_count()} cores ({platform.machine()}) shared with the brokers",
-        queries=queries,
+        passed=sum(not row.failed for row in rows.values()),
+        all=len(rows),
+        seconds=sum(row.seconds for row in rows.values()),
+        machine=f"{os.cpu_count()} cores ({platform.machine()}) shared with the brokers",
+        load=f"{os.getloadavg()[2]:.0f}",
+        queries=queries[0] if queries else "no",
     )
-    return head + "\n".join(d.row() for d in done) + "\n"
+    return head + "\n".join(map(str, rows.values())) + "\n"
 
 
 def main() -> None:
@@ -85,17 +110,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", default="", help="runs whose name contains this")
+    parser.add_argument("--again", action="store_true", help="only the runs that FILE does not say have passed")
     given = parser.parse_args()
-    runs: dict[str, Callable[[str], Outcome | None]] = {str(cell): partial(play, cell) for cell in CELLS}
-    runs |= SPECIALS
-    done = []
+    plays: dict[str, Play] = {str(cell): partial(play, cell) for cell in CELLS}
+    plays |= SPECIALS
+    before = rows_of(given.out.read_text()) if given.again else {}
+    rows = {}
     with LocalBroker() as broker:
-        for name, play_it in runs.items():
-            if given.only in name:
-                done.append(run(name, play_it, broker.bootstrap_servers))
-                print(done[-1].row(), file=sys.stderr, flush=True)
-    given.out.write_text(written(done))
-    raise SystemExit(any(d.failure for d in done))
+        for name in filter(lambda name: given.only in name, plays):
+            old = before.pop(name, None)
+            if old is None or old.failed:
+                old = run(name, old.attempt + 1 if old else 1, plays[name], broker.start().bootstrap_servers)
+            rows[name] = old
+            print(old, file=sys.stderr, flush=True)
+            given.out.write_text(written(rows | before))
+    raise SystemExit(any(row.failed for row in rows.values()))
 
 
 if __name__ == "__main__":

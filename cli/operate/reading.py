@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from dualgate.cli.topic_admin import connect
 from dualgate.processors.runtime.clients import client_config, watermarks
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.schemas.errors import ConfigError, StateError, TransientError
 from dualgate.schemas.settings import Settings
 
@@ -44,10 +45,12 @@ class Reader:
             place.offset = _end(self._consumer, place) if from_now else OFFSET_BEGINNING
         self._ahead = {(place.topic, place.partition) for place in places}
         self._consumer.assign(places)
+        self._hearing = Hearing(settings, self._consumer, places[0].topic)
 
     def poll(self, timeout_s: float = POLL_S) -> list[Found]:
-        """Return what has arrived."""
+        """Return what has arrived; TransientError where nothing can any more."""
         messages = self._consumer.consume(BATCH, timeout_s)
+        self._hearing.tick(bool(messages))
         return [found for message in messages if (found := self._found(message)) is not None]
 
     def end(self, name: str) -> int | None:

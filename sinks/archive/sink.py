@@ -8,6 +8,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.schemas import records
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError, RecordError, StateError, TransientError
@@ -84,8 +85,11 @@ class Archiver:
 
     def _read(self, consumer: Consumer, stopped: Callable[[], bool]) -> None:
         rolled = self._clock()
+        hearing = Hearing(self._settings, consumer, self._settings.topic_prefix + self._topics[0])
         while not stopped():
-            self._take(consumer.consume(BATCH, POLL_S))
+            messages = consumer.consume(BATCH, POLL_S)
+            hearing.tick(bool(messages))
+            self._take(messages)
             if self._segments.n_records >= self._roll_records or (
                 self._segments.n_records and self._clock() - rolled >= self._roll_s
             ):

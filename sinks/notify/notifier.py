@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from dualgate.processors.runtime.clients import client_config, kafka_errors, watermarks
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.processors.runtime.loop import Stop, run_sessions
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import EvidenceRecord
@@ -55,7 +56,7 @@ class Notifier:
         try:
             with kafka_errors(f"notifications of {self._target.name}"):
                 self._begin(consumer)
-            yield _Session(self, consumer, stop)
+            yield _Session(self, consumer, Hearing(self._settings, consumer, self._settings.topic_prefix + EVIDENCE), stop)
         finally:
             consumer.close()
 
@@ -135,11 +136,13 @@ class Notifier:
 class _Session:
     notifier: Notifier
     consumer: Any
+    hearing: Hearing
     stop: Stop
 
     def step(self) -> bool:
         """Tell what has arrived; return whether anything has."""
         messages = self.consumer.consume(BATCH, POLL_S)
+        self.hearing.tick(bool(messages))
         return bool(messages) and all(self.notifier.take(message, self.consumer, self.stop) for message in messages)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
 from dualgate.processors.runtime.clients import gather
+from dualgate.processors.runtime.hearing import Hearing
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import LedgerEntry, RoutingAck, RoutingCommand
@@ -22,7 +23,7 @@ class DecisionFollower:
     """One consumer and one producer; every method is called by the router's background thread only.
 
     The consumer is in no group: it reads the whole compacted topic at each start and commits nothing, so a router keeps
-    no state of its own. Losing the broker shows as silence; librdkafka reconnects by itself.
+    no state of its own. Losing the broker shows as silence; librdkafka reconnects by itself; where it can not, `poll` tells.
     """
 
     def __init__(self, migration_id: str, settings: Settings, codec: Codec, book: AckBook) -> None:
@@ -30,11 +31,17 @@ class DecisionFollower:
         self._ledger = settings.topic_prefix + LEDGER
         self._consumer = Consumer(_consumer_config(settings, migration_id))
         self._consumer.assign([TopicPartition(settings.topic_prefix + DECISIONS, 0, OFFSET_BEGINNING)])
+        self._hearing = Hearing(settings, self._consumer, settings.topic_prefix + DECISIONS)
         self._producer = Producer(_producer_config(settings))
 
     def poll(self, timeout_s: float) -> list[RoutingCommand]:
-        """Return the commands of this migration that have arrived, in order; what cannot be read is logged and left."""
-        found = (self._command(message) for message in gather(self._consumer, BATCH, timeout_s, 0.0))
+        """Return the commands of this migration that have arrived, in order; what cannot be read is logged and left.
+
+        TransientError where this client will hear nothing more.
+        """
+        messages = gather(self._consumer, BATCH, timeout_s, 0.0)
+        self._hearing.tick(bool(messages))
+        found = (self._command(message) for message in messages)
         return [command for command in found if command is not None]
 
     def send(self, acks: Iterable[RoutingAck]) -> None:

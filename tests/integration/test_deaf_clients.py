@@ -1,15 +1,20 @@
 """Workers whose broker said for a while that the cluster has no brokers, as one does that is just ending."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from dualgate.processors.runtime import clients, hearing
+from dualgate.schemas.codec import Codec
 from dualgate.schemas.settings import PairingTimes, Settings
+from dualgate.schemas.topics import DECISIONS
+from dualgate.sinks.router import Router, follower
 from support.metadata_proxy import MetadataProxy, metadata_proxy
-from support.pairing_kafka import await_true, found, publish, settled
+from support.pairing_kafka import await_true, found, publish, publish_values, settled
 from support.pairing_sim import compare
 from support.pairing_worker import running
+from support.routing import MIGRATION, command
 from support.traffic import Shape, oracle, sentinels, traffic
 
 pytestmark = pytest.mark.kafka
@@ -37,6 +42,30 @@ def test_pairing_goes_on_after_it_was_told_of_no_brokers(
             wanted = len(expected.pairs) + len(expected.unpaired)
             await_true(lambda: settled(kafka, prefix) >= wanted, "all queries settled")
     compare(expected, *found(kafka, prefix))
+
+
+def test_a_router_goes_on_after_it_was_told_of_no_brokers(
+    kafka: str, prefix: str, make_topics: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It obeys the next command: a router that hears no more would serve the incumbent for ever when its lease is over."""
+    monkeypatch.setattr(hearing, "QUIET_S", 1.0)
+    asking = follower._consumer_config
+    often = {"topic.metadata.refresh.interval.ms": 100}
+    monkeypatch.setattr(follower, "_consumer_config", lambda *given: asking(*given) | often)
+    make_topics()
+
+    def tell(sequence: int) -> None:
+        told = command(sequence, 1.0, issued_at_ms=time.time_ns() // 1_000_000)
+        publish_values(kafka, prefix + DECISIONS, [(MIGRATION.encode(), Codec().encode(told))])
+
+    with metadata_proxy(kafka) as proxy:
+        settings = Settings(bootstrap_servers=proxy.servers, topic_prefix=prefix)
+        tell(1)
+        with Router(MIGRATION, settings=settings) as router:
+            await_true(lambda: router.state.sequence == 1, "the first command")
+            no_brokers(proxy)
+            tell(2)
+            await_true(lambda: router.state.sequence == 2, "the second command")
 
 
 def no_brokers(proxy: MetadataProxy) -> None:

@@ -37,7 +37,7 @@ def test_nothing_is_lost_or_doubled_beyond_the_matrix(kafka: str, name: str) -> 
 
 def test_the_matrix_finds_a_broken_high_water_mark(kafka: str, prefix: str, tmp_path: Path) -> None:
     """A pairing worker that commits no H settles queries again after a kill, and the comparison says how many."""
-    with stage(kafka, prefix, tmp_path, BREAK="high-water") as run:
+    with stage(kafka, prefix, tmp_path, n=1_200, BREAK="high-water") as run:  # of 12 batches, so that the ninth has pairs
         run.publish(0.9)
         run.start("scoring")
         run.ends(run.start("pairing", "committed:9:kill", "0"), -signal.SIGKILL)

@@ -31,11 +31,11 @@ dimensions:
   semantic: {null: 0.4, design: 0.7, worse_by: 0.2}
   safety: {null: 0.3, design: 0.05, worse_by: 0.2, classes: {}}
 phases:
-  calibrating: {pairs: 50}
-  shadow: {min_duration: 0s, min_pairs: 100, max_pairs: 4000}
-  canary: {share: 0.05, observations: 60, min_duration: 0s}
-  rollout: {steps: [0.25, 0.5], observations: 60, min_duration: 0s}
-  tail: {observations: 60, min_duration: 0s}
+  calibrating: {pairs: 40}
+  shadow: {min_duration: 0s, min_pairs: 60, max_pairs: 4000}
+  canary: {share: 0.05, observations: 30, min_duration: 0s}
+  rollout: {steps: [0.25, 0.5], observations: 30, min_duration: 0s}
+  tail: {observations: 30, min_duration: 0s}
 missing: {coverage_floor: 0.5}
 """
 Vector = tuple[Any, ...]

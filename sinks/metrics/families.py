@@ -68,7 +68,7 @@ GUARDS: tuple[tuple[str, str, tuple[str, ...], Callable[[Document], Iterator[Sam
     ("dualgate_error_budget_burn_rate", "1 uses the budget up at the planned end.", ("dimension", "window"), samples.burn),
     (
         "dualgate_check_log_e",
-        "Log e-value of a check: assignment, strata, live latency.",
+        "Log e-value of a check: assignment, strata, queries, live latency.",
         ("check",),
         samples.each_guard("checks", lambda c: c["log_e"]),
     ),

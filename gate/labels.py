@@ -140,7 +140,13 @@ def _after(state: MigrationState, place: int, rows: list[Row], block: Block, tra
         spec, before = held[rated.DIMENSION]
         held[rated.DIMENSION] = spec, update_monitor_many(spec, before, _live(rows, block), block.thousandths / 1000)[0]
     drawn, here = sum(row.drawn for row in rows), int(_labelled(rows).sum())
-    more = {"labels.counted": drawn, f"scored.{rated.DIMENSION}": drawn, f"{PHASE}scored.{rated.DIMENSION}": here}
+    agreed = sum(row.agrees for row in rows)
+    more = {
+        "labels.counted": drawn,
+        "labels.agreed": agreed,
+        f"scored.{rated.DIMENSION}": drawn,
+        f"{PHASE}scored.{rated.DIMENSION}": here,
+    }
     more |= {wanted.SEEN + name: int(path[-1]) - wanted.seen(state, name) for name, path in _observed(state, rows, block).items()}
     assert state.line is not None
     return replace(

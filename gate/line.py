@@ -55,6 +55,11 @@ class Row:
         return None if incumbent is None or challenger is None else challenger - incumbent
 
     @property
+    def agrees(self) -> bool:
+        """Whether rater and people say the same of the difference."""
+        return self.drawn and self.label == self.kind - DRAWN - 1
+
+    @property
     def stops(self) -> bool:
         """Whether a label is wanted."""
         return self.drawn and self.label is None

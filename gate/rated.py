@@ -119,13 +119,15 @@ def filled(state: "MigrationState", rows: "Rows", seen: BoolArray) -> "Rows":
 
 
 def joined(state: "MigrationState", rows: "Rows", seen: BoolArray) -> tuple[Line | None, dict[str, int]]:
-    """Return the line after the rows, and counters: pairs drawn, labels that were there already, pairs not taken."""
+    """Return the line after the rows, and counters: pairs drawn, those counted with their labels, those not taken."""
     if rows.rated is None or state.line is None:
         return state.line, {}
     taking = _taken(state, rows, seen)
-    had = sum(row is not None and row.drawn for row in taking.counted)
+    had = [row for row in taking.counted if row is not None and row.drawn]
+    agreed = sum(row.agrees for row in had)
     drawn = int((rows.rated.kind >= DRAWN).sum())
-    return taking.done(), {"labels.drawn": drawn, "labels.counted": had, "labels.not_taken": taking.refused}
+    more = {"labels.drawn": drawn, "labels.counted": len(had), "labels.agreed": agreed, "labels.not_taken": taking.refused}
+    return taking.done(), more
 
 
 def _taken(state: "MigrationState", rows: "Rows", seen: BoolArray) -> Taking:

@@ -1,6 +1,6 @@
 """What guards the users beside the evidence, in words: error budgets in an SRE's units, monitors, strata and checks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from dualgate.schemas.records import BudgetEvidence, EvidenceSnapshot, MonitorEvidence, StratumEvidence
 
@@ -16,7 +16,20 @@ def guard_lines(shot: EvidenceSnapshot) -> list[str]:
     checks = [
         f"{name} log e {c.log_e:.2f} {'≥' if c.holds else '<'} {c.threshold:.2f}" for name, c in (shot.checks or {}).items()
     ]
-    return lines + ([f"checks: {', '.join(checks)}"] if checks else [])
+    return lines + ([f"checks: {', '.join(checks)}"] if checks else []) + label_lines(shot.counters)
+
+
+def label_lines(counters: Mapping[str, int]) -> list[str]:
+    """Return how people's labels stand beside a rater's word; nothing where nothing was drawn."""
+    drawn, counted = counters.get("labels.drawn", 0), counters.get("labels.counted", 0)
+    if not drawn:
+        return []
+    told = f"labels: {counted:,} of {drawn:,} drawn pairs counted"
+    if counted:
+        agreed = counters.get("labels.agreed", 0)
+        told += f", rater and people agree on {agreed:,} ({agreed / counted:.0%})"
+    left = counters.get("labels.not_taken", 0)
+    return [told + (f"; {left:,} pairs not taken while labels were waited for" if left else "")]
 
 
 def budget_words(each: BudgetEvidence) -> str:

@@ -12,6 +12,7 @@ from dualgate.gate.state import MigrationState
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import ConfigError, RecordError
 from dualgate.schemas.records import Label, LedgerEntry
+from dualgate.sinks.report.guards import guard_lines
 from support.gate import ID, QUICK, Ledger, config
 from support.rated import RATER, Rated, label, migration, send, traffic, verdicts
 
@@ -33,7 +34,11 @@ def test_rated_pairs_with_labels_walk_to_the_end() -> None:
     walked(ledger, 900)
     assert ledger.phases == ["SHADOW", "CANARY", "ROLLOUT(0.25)", "ROLLOUT(0.5)", "TAIL", "COMPLETED"]
     assert ledger.state_.monitors["correctness"][1].esr.n > 0
-    assert ledger.state_.counters["labels.counted"] == ledger.state_.counters["scored.correctness"]
+    counters = ledger.state_.counters
+    assert counters["labels.counted"] == counters["scored.correctness"]
+    (told,) = [line for line in guard_lines(ledger.snapshots[-1]) if line.startswith("labels: ")]
+    n, agreed = counters["labels.counted"], counters["labels.agreed"]
+    assert told == f"labels: {n:,} of {n:,} drawn pairs counted, rater and people agree on {agreed:,} ({agreed / n:.0%})"
 
 
 def test_without_labels_nothing_passes() -> None:
@@ -86,6 +91,9 @@ def test_a_verdict_that_is_none_is_refused() -> None:
     entry = LedgerEntry(label=Label(migration_id=ID, query_hash="q", arm="challenger", verdict=0.5, who="ann"))
     with pytest.raises(RecordError, match=r"verdict=0\.5; accepted: 1 \(right\), 0 \(wrong\)"):
         ledger.append(entry)
+    long = LedgerEntry(label=Label(migration_id=ID, query_hash="q" * 1000, arm="challenger", verdict=1.0, who="ann"))
+    with pytest.raises(RecordError, match="accepted: 1 to 100 bytes"):
+        ledger.append(long)
 
 
 def test_a_label_whose_hash_is_too_long_to_remember_is_refused() -> None:

@@ -37,8 +37,8 @@ def step(
 ) -> tuple[MigrationState | None, list[Output]]:
     """Apply one entry to one migration; None is a migration of which nothing is known.
 
-    closed: the whole log is at hand, so that sessions may be units (a backtest). Raises RecordError for an entry of another
-    migration, or evidence that is not on its lattice; the state is then unchanged.
+    closed: the whole log is at hand (a backtest): sessions may be units, and the evidence clock may be ahead of the ledger's.
+    Raises RecordError for an entry of another migration, or evidence that is not on its lattice; the state is then unchanged.
     """
     if migration_of(entry) != migration_id:
         raise RecordError(f"entry of migration {migration_of(entry)} stands under the key {migration_id}")
@@ -47,7 +47,7 @@ def step(
         return obey(before, entry.command, at, closed=closed)
     if state is None:
         return None, []
-    return _evidence(_at(state, at), entry, at)
+    return _evidence(_at(state, at), entry, at, closed)
 
 
 def _at(state: MigrationState, at: At) -> MigrationState:
@@ -55,12 +55,12 @@ def _at(state: MigrationState, at: At) -> MigrationState:
     return lapsed(replace(state, ledger_clock_ms=max(state.ledger_clock_ms, at.time_ms)))
 
 
-def _evidence(state: MigrationState, entry: LedgerEntry, at: At) -> tuple[MigrationState, list[Output]]:
+def _evidence(state: MigrationState, entry: LedgerEntry, at: At, closed: bool) -> tuple[MigrationState, list[Output]]:
     try:
         if entry.quality is not None:
-            return take(state, entry.quality, at)
+            return take(state, entry.quality, at, closed=closed)
         if entry.coverage is not None:
-            return take(state, entry.coverage, at)
+            return take(state, entry.coverage, at, closed=closed)
     except (ValueError, IndexError, KeyError, OverflowError) as error:
         raise RecordError(f"block of migration {state.migration_id} cannot be counted: {error}") from error
     if entry.tick is not None:

@@ -27,10 +27,13 @@ LATELY_MS = 30_000
 Encode = Callable[[Sequence[DimensionSpec]], Rows]
 
 
-def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, snapshots: bool = True) -> Decided:
+def take(
+    state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, snapshots: bool = True, closed: bool = False
+) -> Decided:
     """Apply the rows of a block that are new and this migration's; the others are counted by what they are.
 
     Without `snapshots` only decisions are told of: snapshots change no decision, and cost most of the time of a block.
+    closed: the log has ended (a backtest), and the ledger's clock stands while it is read.
     """
     n = len(block.offset)
     if (block.epoch, block.config_hash) != (state.migration.epoch, state.migration.config_hash):
@@ -43,7 +46,8 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, 
         return _hold(state, name, source, block, at)
     offsets = _offsets(block)
     own = _own(state, block, offsets >= (source.next_offset if source else 0))
-    clock_ms = _clock(state, name, source, block, own, at) if isinstance(block, QualityBlock) else _standing(state, n)
+    asked = _asked(state, block, closed) if isinstance(block, QualityBlock) else np.zeros(n, dtype=np.int64)
+    clock_ms = _clock(state, name, source, asked, own, at) if isinstance(block, QualityBlock) else _standing(state, n)
     which, ended, more = _counting(state, block, own)
     more |= _passed_over(source, offsets[~own.fresh])
     wanted = (stratum for stratum, counts in zip(block.stratum, which, strict=True) if counts)
@@ -52,7 +56,7 @@ def take(state: MigrationState, block: QualityBlock | CoverageBlock, at: At, *, 
         state = replace(state, scorer_versions=dict(sorted(block.scorer_versions.items())))
     frame = Frame(clock_ms, which, strata.codes(state.strata, block.stratum), state.phase == phases.CALIBRATING)
     state, outputs = follow(state, _encoder(state, block, frame), at, snapshots=snapshots)
-    return _arrived(_read(state, name, source, block, own, clock_ms, at), block, ended), outputs
+    return _arrived(_read(state, name, source, block, asked[own.ours], clock_ms, at), block, ended), outputs
 
 
 def _arrived(state: MigrationState, block: QualityBlock | CoverageBlock, ended: BoolArray) -> MigrationState:
@@ -131,14 +135,13 @@ def _failed(arm: ArmColumns) -> BoolArray:
     return np.array([status in ("error", "timeout") for status in arm.status], dtype=bool)
 
 
-def _clock(state: MigrationState, name: str, source: Source | None, block: QualityBlock, own: _Own, at: At) -> IntArray:
+def _clock(state: MigrationState, name: str, source: Source | None, asked: IntArray, own: _Own, at: At) -> IntArray:
     """Return the evidence clock after each row: the least of the greatest times of the partitions that had data lately.
 
     Only new rows of this migration's own versions move it: those of others end no phase.
     """
     began = source.asked_at_ms if source and source.asked_at_ms is not None else -1
-    asked = np.where(own.ours, _asked(state, block), began)
-    path = np.maximum.accumulate(np.maximum(asked, began))
+    path = np.maximum.accumulate(np.maximum(np.where(own.ours, asked, began), began))
     for other, seen in state.sources.items():
         lately = at.time_ms - seen.heard_ms <= LATELY_MS
         if other != name and lately and seen.asked_at_ms is not None:
@@ -146,13 +149,13 @@ def _clock(state: MigrationState, name: str, source: Source | None, block: Quali
     return np.maximum(path, state.evidence_clock_ms if state.evidence_clock_ms is not None else -1)
 
 
-def _asked(state: MigrationState, block: QualityBlock) -> IntArray:
+def _asked(state: MigrationState, block: QualityBlock, closed: bool) -> IntArray:
     """Return when each row was asked; live not later than now on the ledger's clock, which no producer sets.
 
-    A replay asks at an archive's times, and its rows are told at another.
+    A replay, and a log that has ended, asks at an archive's times, and its rows are told at another.
     """
     asked = np.array(block.asked_at_ms, dtype=np.int64)
-    return np.minimum(asked, state.ledger_clock_ms) if state.spec.mode == "live" else asked
+    return asked if closed or state.spec.mode == "replay" else np.minimum(asked, state.ledger_clock_ms)
 
 
 def _standing(state: MigrationState, n: int) -> IntArray:
@@ -161,14 +164,13 @@ def _standing(state: MigrationState, n: int) -> IntArray:
 
 
 def _read(
-    state: MigrationState, name: str, source: Source | None, block: QualityBlock | CoverageBlock, own: _Own, clock_ms: IntArray,
-    at: At,
+    state: MigrationState, name: str, source: Source | None, block: QualityBlock | CoverageBlock, ours_asked: IntArray,
+    clock_ms: IntArray, at: At,
 ) -> MigrationState:  # fmt: skip
-    """Note how far a source was read, and what its rows did to the clock."""
+    """Note how far a source was read, and what its rows, those of ours by when they were asked, did to the clock."""
     asked = source.asked_at_ms if source else None
-    if isinstance(block, QualityBlock) and own.ours.any():
-        newest = max(_asked(state, block)[own.ours].tolist())
-        asked = max(newest, -1 if asked is None else asked)
+    if isinstance(block, QualityBlock) and len(ours_asked):
+        asked = max(int(ours_asked.max()), -1 if asked is None else asked)
         if clock_ms[-1] >= 0:
             state = replace(state, evidence_clock_ms=int(clock_ms[-1]))
     read = source or Source(block.lineage, 0, None, at.time_ms)

@@ -7,6 +7,7 @@ import pytest
 
 from dualgate.gate import wanted
 from dualgate.gate.decide import entered
+from dualgate.gate.fold import At, step
 from dualgate.gate.state import MigrationState
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import RecordError
@@ -284,3 +285,15 @@ def test_a_block_that_comes_late_is_not_called_repeated() -> None:
     counters = ledger.state_.counters
     assert (ledger.state_.n_units, counters["late"], counters["repeated"]) == (15, 7, 17)
     assert MigrationState.from_json(ledger.state_.to_json()) == ledger.state_
+
+
+def test_a_backtest_of_a_live_file_goes_by_its_logs_clock() -> None:
+    """The ledger's clock of a backtest stands at the log's beginning: durations pass in it as the log's queries were asked."""
+    ledger = Ledger(config(mode="live", phases=with_phases(shadow={"min_duration": "1h"}))).start()
+    state: MigrationState | None = ledger.state_
+    for seed in range(30):
+        asked = [ledger.time_ms + 60_000 * (20 * seed + i) for i in range(20)]
+        block = ledger.quality(drawn(20, seed, **GOOD), asked_at_ms=asked)
+        state, _ = step(state, ID, LedgerEntry(quality=block), At(0, seed + 1, ledger.time_ms), closed=True)
+    assert state is not None
+    assert (state.phase, state.evidence_clock_ms) == ("CANARY", asked[-1])

@@ -21,6 +21,7 @@ from dualgate.schemas.settings import PairingTimes, load_settings
 from dualgate.schemas.topics import INPUTS, LEDGER
 from dualgate.sinks.archive import read_topic
 from dualgate.sinks.report import Story, sentence, summary
+from dualgate.sinks.report.guards import label_lines
 
 Tell = Callable[[int, int], None]
 
@@ -90,7 +91,8 @@ def backtest(
     finally:
         close(scoring)
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
-    story = Story.of(config, ledger.end(), len(joined.pairs), list(_notes(joined)))
+    evidence = ledger.end()
+    story = Story.of(config, evidence, len(joined.pairs), [*_notes(joined), *_rated(config, evidence)])
     return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})))
 
 
@@ -136,6 +138,17 @@ def _accepted(outputs: list[Output], ledger: Ledger) -> Migration:
 
 def _begin_ms(joined: Joined) -> int:
     return min(at for _, _, at in joined.pairs + joined.unpaired)
+
+
+def _rated(config: MigrationConfig, evidence: Sequence[EvidenceRecord]) -> list[str]:
+    """Return by whom correctness was rated, and how people's labels stand beside that."""
+    rater, last = config.spec.scoring.rater, next((each.snapshot for each in reversed(evidence) if each.snapshot), None)
+    if rater is None or last is None or "correctness" not in config.spec.dimensions.on:
+        return []
+    told = "; ".join(label_lines(last.counters)) or "labels: no pair was drawn"
+    return [
+        f"Correctness is rated by {rater.model} {rater.version} and corrected by people's labels. {told[0].upper()}{told[1:]}."
+    ]
 
 
 def _notes(joined: Joined) -> Iterator[str]:

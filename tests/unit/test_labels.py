@@ -7,10 +7,11 @@ import pytest
 
 from dualgate.cli.main import main
 from dualgate.lab.backtest.labels import with_labels
+from dualgate.lab.backtest.run import _rated as rated_note
 from dualgate.processors.scoring.block import hash_of
 from dualgate.producers.labels import hidden, read_labels
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import Label, LedgerEntry
+from dualgate.schemas.records import EvidenceRecord, Label, LedgerEntry
 from support.rated import Rated, block, migration, verdicts
 
 
@@ -96,3 +97,18 @@ def test_verdicts_follow_the_block_of_their_pairs() -> None:
     ]
     told = [entry.label.query_hash if entry.label else "block" for entry in with_labels(blocks, labels)]
     assert told == ["block", "a", "a", "block", "c", "c"]
+
+
+def test_a_backtest_tells_who_rated() -> None:
+    """The notes of a rated backtest name the rater, and how people's labels stand beside its word."""
+    ledger = migration()
+    pairs = [Rated(f"q{i}", (0, 1), (0, 1), drawn=i % 2 == 0) for i in range(100)]
+    ledger.append(LedgerEntry(quality=block(ledger, pairs)))
+    for each in verdicts(pairs[:10]):
+        ledger.append(LedgerEntry(label=each))
+    evidence = [EvidenceRecord(snapshot=snapshot) for snapshot in ledger.snapshots]
+    (told,) = rated_note(ledger.configuration, evidence)
+    assert told.startswith(
+        "Correctness is rated by judge 1 and corrected by people's labels. Labels: 5 of 50 drawn pairs counted"
+    )
+    assert "agree on 5 (100%)" in told

@@ -92,7 +92,7 @@ def backtest(
         close(scoring)
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
     evidence = ledger.end()
-    story = Story.of(config, evidence, len(joined.pairs), [*_notes(joined), *_rated(config, evidence)])
+    story = Story.of(config, evidence, len(joined.pairs), [*_notes(joined), *rated_note(config, evidence)])
     return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})))
 
 
@@ -140,7 +140,7 @@ def _begin_ms(joined: Joined) -> int:
     return min(at for _, _, at in joined.pairs + joined.unpaired)
 
 
-def _rated(config: MigrationConfig, evidence: Sequence[EvidenceRecord]) -> list[str]:
+def rated_note(config: MigrationConfig, evidence: Sequence[EvidenceRecord]) -> list[str]:
     """Return by whom correctness was rated, and how people's labels stand beside that."""
     rater, last = config.spec.scoring.rater, next((each.snapshot for each in reversed(evidence) if each.snapshot), None)
     if rater is None or last is None or "correctness" not in config.spec.dimensions.on:

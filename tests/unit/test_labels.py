@@ -7,7 +7,7 @@ import pytest
 
 from dualgate.cli.main import main
 from dualgate.lab.backtest.labels import with_labels
-from dualgate.lab.backtest.run import _rated as rated_note
+from dualgate.lab.backtest.run import rated_note
 from dualgate.processors.scoring.block import hash_of
 from dualgate.producers.labels import hidden, read_labels
 from dualgate.schemas.errors import ConfigError

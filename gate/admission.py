@@ -39,6 +39,7 @@ def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
         raise ConfigError(
             f"unit.by=session with shadow_sampling={dict(spec.shadow_sampling)}: a mean needs all of a session; use 1"
         )
+    _without_reruns(spec)
     pairs, latency = spec.phases.calibrating.pairs, spec.dimensions.latency
     if latency and latency.measure == "relative" and pairs != "auto" and pairs < MIN_FIT:
         raise ConfigError(
@@ -47,6 +48,18 @@ def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
         )
     if spec.scoring.rater is not None and spec.unit.by == "session":
         raise ConfigError("unit.by=session with scoring.rater: a mean has no label; use query, first or drawn")
+
+
+def _without_reruns(spec: MigrationSpec) -> None:
+    """Refuse what CALIBRATING could not go on with where no query asks the incumbent twice."""
+    hypotheses(spec)
+    try:
+        hypotheses(spec, reruns=False)
+    except ConfigError as error:
+        part = spec.dimensions.semantic
+        least = f"null - worse_by = {part.null - part.worse_by:g}" if part else "it"
+        words = f"dimensions.semantic: without re-runs of the incumbent worse is below {least}, which no score tells"
+        raise ConfigError(f"{error}; {words}") from None
 
 
 def plan_of(spec: MigrationSpec, specs: tuple[DimensionSpec, ...]) -> Plan:

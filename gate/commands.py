@@ -16,8 +16,8 @@ from dualgate.gate.rules import first, rules
 from dualgate.gate.state import REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial
 from dualgate.gate.waiting import waiting_for
-from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.limits import command_fault, cut
+from dualgate.schemas.errors import ConfigError, RecordError
+from dualgate.schemas.limits import command_fault, cut, migration_id_fault
 from dualgate.schemas.migration import MigrationSpec
 from dualgate.schemas.records import Command, Migration, RoutingCommand
 from dualgate.schemas.topics import MIGRATIONS
@@ -26,7 +26,9 @@ from dualgate.schemas.topics import MIGRATIONS
 def obey(
     state: MigrationState | None, order: Command, at: At, *, closed: bool = False
 ) -> tuple[MigrationState | None, list[Output]]:
-    """Carry out a command, or say why not; closed: see `admit`."""
+    """Carry out a command, or say why not; closed: see `admit`. RecordError for one of what no migration can be."""
+    if state is None and (fault := migration_id_fault(order.migration_id)):
+        raise RecordError(f"command {order.kind}: {fault}")
     if fault := command_fault(order):
         return _refuse(state, cut(order), at, fault)
     if state is None:

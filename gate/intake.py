@@ -42,8 +42,10 @@ def take(
     source = state.sources.get(name)
     if block.lineage in state.gone:
         return replace(state, counters=counted(state.counters, {"other_lineage": n})), []
-    if source is not None and source.lineage != block.lineage:
-        return _hold(state, name, source, block, at)
+    # All partitions of a topic have its one id, also those of which nothing was heard yet.
+    known = [each for each in state.sources if each.startswith(name.partition("/")[0] + "/")]
+    if other := next((each for each in known if state.sources[each].lineage != block.lineage), None):
+        return _hold(state, other, state.sources[other], block, at)
     offsets = _offsets(block)
     own = _own(state, block, offsets >= (source.next_offset if source else 0))
     asked = _asked(state, block, closed) if isinstance(block, QualityBlock) else np.zeros(n, dtype=np.int64)

@@ -25,6 +25,8 @@ MAX_ROW_BYTES = 1_000_000
 """A broker takes records of a little more than this, unless told otherwise."""
 MAX_DEAD_BYTES = 4 << 20
 """A larger value is cut in its dead letter, and says so: a dead letter must itself fit its topic."""
+MAX_DEAD_WORDS = 4_000
+"""So are its key and its reason, which may repeat what somebody has written: bytes and characters."""
 NONE = -1
 WORKER = "gate"
 
@@ -166,10 +168,10 @@ def _dead_letter(read: Entry, reason: str) -> Output:
         partition=read.at.partition,
         offset=read.at.offset,
         timestamp_ms=read.at.time_ms,
-        key=read.key,
+        key=None if read.key is None else read.key[:MAX_DEAD_WORDS],
         value=None if value is None else value[:MAX_DEAD_BYTES],
-        truncated=value is not None and len(value) > MAX_DEAD_BYTES,
-        reason=reason,
+        truncated=len(value or b"") > MAX_DEAD_BYTES or len(read.key or b"") > MAX_DEAD_WORDS,
+        reason=reason if len(reason) <= MAX_DEAD_WORDS else f"{reason[:MAX_DEAD_WORDS]}… ({len(reason):,} characters)",
         worker=WORKER,
     )
-    return Output(DEAD_LETTERS, OWN if read.key is None else read.key.decode(errors="replace"), letter)
+    return Output(DEAD_LETTERS, OWN if read.key is None else read.key[:MAX_DEAD_WORDS].decode(errors="replace"), letter)

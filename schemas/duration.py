@@ -6,6 +6,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+LONGEST_MS = 36_500 * 86_400_000
+"""Longer than anything lasts, and far inside the 64 bits in which records hold times."""
+_DIGITS = 16
 
 
 def parse_duration(value: Any) -> int:
@@ -13,7 +16,10 @@ def parse_duration(value: Any) -> int:
     match = re.fullmatch(r"(\d+)(ms|s|m|h|d)", value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration is a whole number with a unit: 90s, 30m, 24h or 7d")
-    return int(match[1]) * UNITS_MS[match[2]]
+    ms = int(match[1]) * UNITS_MS[match[2]] if len(match[1]) <= _DIGITS else LONGEST_MS + 1
+    if ms > LONGEST_MS:
+        raise ValueError(f"a duration is at most {LONGEST_MS // UNITS_MS['d']}d")
+    return ms
 
 
 def format_duration(ms: int) -> str:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from dualgate.schemas.records import Command
+from dualgate.schemas.topics import MIGRATION_ID
 
-ROUTER_ID_BYTES, QUERY_HASH_BYTES = 100, 100
-COMMAND_BYTES = {"command_id": 100, "actor": 200, "reason": 4_000, "config": 100_000}
+ROUTER_ID_BYTES, QUERY_HASH_BYTES, MIGRATION_ID_BYTES = 100, 100, 100
+COMMAND_BYTES = {"command_id": 100, "actor": 200, "reason": 4_000, "config": 100_000, "config_hash": 100}
 """Most bytes of each text of a command, in UTF-8."""
 
 
@@ -23,6 +24,13 @@ def query_hash_fault(name: str) -> str:
     return f"query_hash={_short(name)}, accepted: 1 to {QUERY_HASH_BYTES} bytes that can be printed"
 
 
+def migration_id_fault(name: str) -> str:
+    """Return what is wrong with a migration's id, nothing where a migration can have it."""
+    if len(name) <= MIGRATION_ID_BYTES and MIGRATION_ID.fullmatch(name):
+        return ""
+    return f"migration_id={_short(name)}, accepted: at most {MIGRATION_ID_BYTES} characters of {MIGRATION_ID.pattern}"
+
+
 def command_fault(order: Command) -> str:
     """Return what is wrong with the texts of a command, nothing where they can be remembered and recorded."""
     for name, most in COMMAND_BYTES.items():
@@ -36,7 +44,7 @@ def command_fault(order: Command) -> str:
 
 def cut(order: Command) -> Command:
     """Return a command whose texts are no longer than they may be, for the record of its refusal."""
-    shorter = {name: getattr(order, name)[: most // 4] for name, most in COMMAND_BYTES.items() if name != "config"}
+    shorter = {name: (getattr(order, name) or "")[: most // 4] for name, most in COMMAND_BYTES.items() if name != "config"}
     return replace(order, **shorter, config=None)
 
 

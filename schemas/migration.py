@@ -14,12 +14,14 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from dualgate.schemas.dimensions import DIMENSIONS, Dimensions, Part
 from dualgate.schemas.duration import DurationMs
 from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.limits import MIGRATION_ID_BYTES
 from dualgate.schemas.scorers import Scoring
 from dualgate.schemas.topics import MIGRATION_ID
 from dualgate.schemas.yaml_lines import Document, read_yaml
 
 AutoCount = Literal["auto"] | int
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+MOST_OBSERVATIONS = 1_000_000_000
 
 
 class Errors(Part):
@@ -73,7 +75,7 @@ class Canary(Part):
     """The first users on the challenger."""
 
     share: float = Field(0.05, gt=0, lt=1)
-    observations: int = Field(2000, ge=1)
+    observations: int = Field(2000, ge=1, le=MOST_OBSERVATIONS)
     min_duration_ms: DurationMs = Field(DAY_MS, alias="min_duration")
 
 
@@ -81,7 +83,7 @@ class Rollout(Part):
     """The steps between canary and everyone."""
 
     steps: tuple[float, ...] = (0.10, 0.25, 0.50)
-    observations: int = Field(2000, ge=1)
+    observations: int = Field(2000, ge=1, le=MOST_OBSERVATIONS)
     min_duration_ms: DurationMs = Field(DAY_MS, alias="min_duration")
     reset: Literal["carry", "zero", "fir"] = "carry"
     approval: tuple[float, ...] = ()
@@ -100,7 +102,7 @@ class Rollout(Part):
 class Tail(Part):
     """Everyone is on the challenger, and the watch goes on."""
 
-    observations: int = Field(4000, ge=1)
+    observations: int = Field(4000, ge=1, le=MOST_OBSERVATIONS)
     min_duration_ms: DurationMs = Field(DAY_MS, alias="min_duration")
 
 
@@ -157,7 +159,7 @@ class Cost(Part):
 class MigrationSpec(Part):
     """A whole migration file with its defaults filled in."""
 
-    migration: str = Field(pattern=rf"^{MIGRATION_ID.pattern}$", max_length=100)
+    migration: str = Field(pattern=rf"^{MIGRATION_ID.pattern}$", max_length=MIGRATION_ID_BYTES)
     incumbent: str = Field(min_length=1)
     challenger: str = Field(min_length=1)
     mode: Literal["live", "replay"] = "live"
@@ -229,7 +231,7 @@ class MigrationConfig:
         try:
             given = json.loads(text)
             return cls(MigrationSpec.model_validate(given["spec"]), given["base"], given["files"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigError(f"not a migration's configuration: {error}") from None
 
     @property

@@ -14,6 +14,7 @@ from dualgate.schemas.records import LedgerEntry, RoutingAck, RoutingCommand
 from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import DECISIONS, LEDGER
 from dualgate.sinks.router.acks import AckBook
+from dualgate.sinks.router.table import command_fault
 
 log = logging.getLogger(__name__)
 BATCH = 500
@@ -73,10 +74,13 @@ class DecisionFollower:
         if message.key() != self._key or message.value() is None:
             return None
         try:
-            return self._codec.decode(RoutingCommand, message.value())
+            command = self._codec.decode(RoutingCommand, message.value())
+            if fault := command_fault(command):
+                raise RecordError(fault)
         except RecordError as error:
             log.error("decisions offset %d is not a routing command and is not obeyed: %s", message.offset(), error)
             return None
+        return command
 
 
 def _consumer_config(settings: Settings, migration_id: str) -> dict[str, Any]:

@@ -50,11 +50,11 @@ class RoutingTable:
     _mirrors: dict[str, tuple[bytes, float]] = field(default_factory=dict, compare=False, repr=False)
 
     def apply(self, command: RoutingCommand, now_ms: int, mono_ms: float) -> "RoutingTable":
-        """Return the table after a command: itself where the command is stale, foreign or a repeat.
+        """Return the table after a command: itself where the command is stale, foreign, a repeat, or has a share that is none.
 
         A renewal repeats (epoch, sequence) with a later `issued_at_ms`: it prolongs the lease and changes nothing else.
         """
-        if command.migration_id != self.migration_id:
+        if command.migration_id != self.migration_id or command_fault(command):
             return self
         held = self.command
         if held is not None:
@@ -104,6 +104,13 @@ class RoutingTable:
             valid=valid,
             reason=command.reason if valid else expired,
         )
+
+
+def command_fault(command: RoutingCommand) -> str:
+    """Return which share of a command is none, nothing where all are; NaN would end the thread that follows the commands."""
+    shares = {"live_share": command.live_share} | {f"shadow_share.{name}": p for name, p in command.shadow_share.items()}
+    wrong = [f"{name}={share!r}" for name, share in shares.items() if not 0 <= share <= 1]
+    return f"{', '.join(wrong)}; accepted: 0 to 1" if wrong else ""
 
 
 def _prepared(command: RoutingCommand, now_ms: int, mono_ms: float) -> RoutingTable:

@@ -142,3 +142,12 @@ def test_mirrors_are_drawn_independently_of_the_serving_arm() -> None:
     held = table(command(live_share=0.5, shadow_share={"all": 0.5}))
     both = sum(held.route(k, 0.0) == "challenger" and held.shadow(k, "all", 0.0) is not None for k in KEYS)
     assert both == pytest.approx(5_000, abs=4 * math.sqrt(20_000 * 0.25 * 0.75))
+
+
+@pytest.mark.parametrize("share", [math.nan, math.inf, -0.1, 1.5])
+def test_a_share_that_is_none_is_not_obeyed(share: float) -> None:
+    """The command before stands; one that broke the thread would keep the router from hearing of a rollback after it."""
+    held = table(command(1, 0.05))
+    assert held.apply(command(2, share), NOW, 0.0) is held
+    assert held.apply(command(2, 0.05, shadow_share={"all": share}), NOW, 0.0) is held
+    assert held.apply(command(3, 0.0), NOW, 0.0).order == (1, 3)

@@ -1,6 +1,7 @@
 """What may stand in a command, a label or an acknowledgement: the gate remembers parts of them, and these must fit a record."""
 
 from dataclasses import replace
+from typing import Any
 
 from dualgate.schemas.records import Command
 from dualgate.schemas.topics import MIGRATION_ID
@@ -44,7 +45,9 @@ def command_fault(order: Command) -> str:
 
 def cut(order: Command) -> Command:
     """Return a command whose texts are no longer than they may be, for the record of its refusal."""
-    shorter = {name: (getattr(order, name) or "")[: most // 4] for name, most in COMMAND_BYTES.items() if name != "config"}
+    shorter: dict[str, Any] = {
+        name: (getattr(order, name) or "")[: most // 4] for name, most in COMMAND_BYTES.items() if name != "config"
+    }
     return replace(order, **shorter, config=None)
 
 

@@ -146,12 +146,12 @@ def wait_for_broker(settings: Settings, timeout_s: float = 30.0) -> AdminClient:
 
 def make_admin(settings: Settings) -> AdminClient:
     """Return an admin client that logs nothing."""
-    config: Config = {**client_config(settings, settings.name("admin")), "logger": _silent()}
+    config: Config = {**client_config(settings, settings.name("admin")), "logger": silent()}
     return AdminClient(config)
 
 
-def _silent() -> logging.Logger:
-    """A refused connection is retried and told once, by us."""
+def silent() -> logging.Logger:
+    """Return a logger for clients whose refused connections are retried and told by us, not at each attempt."""
     quiet = logging.getLogger(f"{__name__}.waiting")
     quiet.disabled = True
     return quiet

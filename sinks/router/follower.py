@@ -1,12 +1,14 @@
 """The Kafka side of a router: reads commands from the start of `decisions`, sends acknowledgements to the ledger."""
 
 import logging
-from collections.abc import Iterable
+import threading
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-from dualgate.processors.runtime.clients import gather
+from dualgate.processors.runtime.clients import gather, silent
 from dualgate.processors.runtime.hearing import Hearing
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import RecordError
@@ -18,6 +20,24 @@ from dualgate.sinks.router.table import command_fault
 
 log = logging.getLogger(__name__)
 BATCH = 500
+TOLD_EVERY_S = 10.0
+
+
+class Outage:
+    """Logs a client's errors, at most one every ten seconds: a broker that is away is asked for twenty times a second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._told_at, self._untold = clock, -TOLD_EVERY_S, 0
+        self._lock = threading.Lock()
+
+    def __call__(self, error: Any) -> None:
+        """Log an error, with the number of those since the last line, or count it."""
+        with self._lock:
+            if self._clock() - self._told_at < TOLD_EVERY_S:
+                self._untold += 1
+                return
+            log.warning("broker: %s (%d more since the last such line); it is asked for again", error, self._untold)
+            self._told_at, self._untold = self._clock(), 0
 
 
 class DecisionFollower:
@@ -30,10 +50,11 @@ class DecisionFollower:
     def __init__(self, migration_id: str, settings: Settings, codec: Codec, book: AckBook) -> None:
         self._key, self._codec, self._book = migration_id.encode(), codec, book
         self._ledger = settings.topic_prefix + LEDGER
-        self._consumer = Consumer(_consumer_config(settings, migration_id))
+        outage = Outage()
+        self._consumer = Consumer(_consumer_config(settings, migration_id, outage))
         self._consumer.assign([TopicPartition(settings.topic_prefix + DECISIONS, 0, OFFSET_BEGINNING)])
         self._hearing = Hearing(settings, self._consumer, settings.topic_prefix + DECISIONS)
-        self._producer = Producer(_producer_config(settings))
+        self._producer = Producer(_producer_config(settings, outage))
 
     def poll(self, timeout_s: float) -> list[RoutingCommand]:
         """Return the commands of this migration that have arrived, in order; what cannot be read is logged and left.
@@ -83,7 +104,7 @@ class DecisionFollower:
         return command
 
 
-def _consumer_config(settings: Settings, migration_id: str) -> dict[str, Any]:
+def _consumer_config(settings: Settings, migration_id: str, outage: Outage) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "group.id": settings.name("router", migration_id),  # librdkafka wants a name; no group is joined
@@ -92,18 +113,18 @@ def _consumer_config(settings: Settings, migration_id: str) -> dict[str, Any]:
         "fetch.wait.max.ms": 100,  # a fetch is answered at once where there is anything; this is how long it waits for nothing
         "reconnect.backoff.max.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 5_000,  # finds a topic that is made after the router has started
-        "error_cb": lambda error: log.warning("broker: %s", error),
-        "log_level": 3,
+        "error_cb": outage,
+        "logger": silent(),
     }
 
 
-def _producer_config(settings: Settings) -> dict[str, Any]:
+def _producer_config(settings: Settings, outage: Outage) -> dict[str, Any]:
     return {
         "bootstrap.servers": settings.bootstrap_servers,
         "partitioner": "murmur2_random",
         "enable.idempotence": True,
         "message.timeout.ms": 30_000,
         "reconnect.backoff.max.ms": 2_000,
-        "error_cb": lambda error: log.warning("broker: %s", error),
-        "log_level": 3,
+        "error_cb": outage,
+        "logger": silent(),
     }

@@ -1,5 +1,8 @@
 """The router without a broker: what the request path sees."""
 
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +14,7 @@ from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import RoutingAck
 from dualgate.schemas.settings import load_settings
 from dualgate.sinks.router import Router
+from dualgate.sinks.router.follower import Outage
 from support.routing import MIGRATION, command
 
 
@@ -74,3 +78,26 @@ def test_a_name_that_the_gate_would_refuse_is_an_error_at_once() -> None:
     """It is told where the router is made, not by acknowledgements that become dead letters."""
     with pytest.raises(ConfigError, match=r"router_id=.*accepted: 1 to 100 bytes"):
         Router(MIGRATION, router_id="r" * 101)
+
+
+def test_a_broker_that_is_away_is_logged_once_in_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    """A service's log is not filled by a broker that is away: one line in ten seconds, which says how many it stands for."""
+    now = [100.0]
+    outage = Outage(lambda: now[0])
+    for now[0] in [100.0 + tenth / 10 for tenth in range(101)]:
+        outage("_TRANSPORT")
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.split(";")[0] for line in lines] == [
+        "broker: _TRANSPORT (0 more since the last such line)",
+        "broker: _TRANSPORT (99 more since the last such line)",
+    ]
+
+
+def test_a_router_writes_nothing_past_the_services_own_logging() -> None:
+    """A router whose broker is away writes nothing to stderr by itself: what it says goes through logging, once."""
+    script = "import logging, sys, time; logging.basicConfig(stream=sys.stdout); from dualgate.sinks.router import Router; "
+    script += "router = Router('m').start(); time.sleep(1); assert router.route('u') == 'incumbent'"
+    away = {**os.environ, "DUALGATE_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    ended = subprocess.run([sys.executable, "-c", script], env=away, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == ""
+    assert ended.stdout.count("Connection refused") == 1, ended.stdout

@@ -1,5 +1,6 @@
 """`dualgate lint`: validate migration files and what they name; the JSON schema for editors."""
 
+import difflib
 import json as jsonlib
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 
 from dualgate.cli.output import Json, emit
+from dualgate.schemas.dimensions import Safety
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.grants import load_grants
 from dualgate.schemas.migration import MigrationConfig, MigrationSpec, load_migration
@@ -82,10 +84,44 @@ def remarks(config: MigrationConfig) -> list[str]:
     if "correctness" in spec.dimensions.on and not (spec.scoring.golden or spec.scoring.rater):
         said.append("scoring.golden and scoring.rater are both missing: correctness will have no data, which never passes")
     if spec.dimensions.safety and not spec.scoring.grants:
-        said.append("scoring.grants is missing: who may read what is not checked")
+        said.append("scoring.grants is missing: who may read what is not checked" + _never_accepted(spec.dimensions.safety))
     if spec.scoring.golden and not spec.scoring.database:
         said.append("scoring.database is missing: answers are compared by their recorded results only")
-    return said + _scorers(config) + _unguarded(config)
+    return said + _execution(config) + _scorers(config) + _unguarded(config)
+
+
+def _never_accepted(safety: Safety) -> str:
+    if "authorization" not in safety.classes:
+        return ""
+    return (
+        "; the class authorization, which has a ceiling, will have no data, which never passes: "
+        "give scoring.grants, or dimensions.safety.classes without it ({} for none)"
+    )
+
+
+def _execution(config: MigrationConfig) -> list[str]:
+    """Return what of the database and the dialect this machine does not know; the scoring workers may have it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+    from sqlglot.dialects.dialect import Dialect
+
+    dialect, database = config.spec.scoring.dialect, config.spec.scoring.database
+    said = []
+    if dialect != "none" and Dialect.get(dialect) is None:
+        near = difflib.get_close_matches(dialect, Dialect.classes, 1)
+        meant = f" (did you mean {near[0]}?)" if near else ""
+        said.append(
+            f"scoring.dialect={dialect!r} is not one that sqlglot knows{meant}; accepted are none for words, or its names"
+        )
+    try:
+        url = None if database is None else make_url(database)
+    except ArgumentError:
+        return [*said, f"scoring.database={database!r} is not a SQLAlchemy URL, such as sqlite:///ads.sqlite"]
+    if url is None or url.get_backend_name() != "sqlite" or not url.database or "{" in url.database:
+        return said
+    if not (file := config.path(url.database)).is_file():
+        said.append(f"scoring.database: no file {file} here; scoring workers without it execute nothing, which never passes")
+    return said
 
 
 def _unguarded(config: MigrationConfig) -> list[str]:

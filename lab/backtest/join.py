@@ -33,13 +33,15 @@ class Joined:
     composed: frozenset[str] = frozenset()
 
 
-def join(lines: Iterable[Archived], migration_id: str, times: PairingTimes, codec: Codec | None = None) -> Joined:
-    """Join a migration's queries and answers; ConfigError where the log holds none of its queries."""
+def join(
+    lines: Iterable[Archived], migration_id: str, times: PairingTimes, codec: Codec | None = None, name: str = "the log"
+) -> Joined:
+    """Join a migration's queries and answers; ConfigError, with the log's name, where it holds none of its queries."""
     codec, others, composed = codec or Codec(), dict[str, int](), set[str]()
     traffic = sorted(_traffic(lines, migration_id, others, composed), key=lambda each: each[:2])
     if not any(role == QUERY for _, role, _, _, _ in traffic):
         held = ", ".join(f"{name} ({n:,} records)" for name, n in sorted(others.items())) or "no traffic at all"
-        raise ConfigError(f"the log holds no query of migration {migration_id}; it holds {held}")
+        raise ConfigError(f"{name} holds no query of migration {migration_id}; it holds {held}")
     out = _joined(traffic, times, codec)
     return Joined(out.pairs, sorted(out.unpaired, key=lambda each: each[2]), out.counts, others, frozenset(composed))
 

@@ -79,7 +79,7 @@ def backtest(
     labels: what people said of pairs that a rater has rated, besides those that an archive's ledger holds.
     """
     times = times or PairingTimes.of(load_settings({}))
-    joined = join(_lines(log), config.spec.migration, times)
+    joined = join(_lines(log), config.spec.migration, times, name=str(log))
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
     try:

@@ -138,7 +138,9 @@ def _at(name: str, spec: MigrationSpec) -> Scenario:
     if dims.correctness:
         gain = getattr(dims.correctness, name)
         challenger = min(0.999, max(0.001, 0.842 + gain))
-        given["correctness"] = Binary(incumbent=challenger - gain, challenger=challenger, discordance=max(0.15, 1.5 * abs(gain)))
+        incumbent = challenger - gain
+        discordance = min(max(0.15, 1.5 * abs(gain)), incumbent + challenger, 2 - incumbent - challenger)  # what rates allow
+        given["correctness"] = Binary(incumbent=incumbent, challenger=challenger, discordance=discordance)
     if dims.latency and dims.latency.measure == "exceedance":
         given["slow"] = Binary(incumbent=0.0075, challenger=getattr(dims.latency, name))
     if dims.semantic:

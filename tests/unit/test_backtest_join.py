@@ -56,6 +56,13 @@ def test_pairs_come_in_the_order_in_which_they_become_whole(tmp_path: Path) -> N
     assert [pair.query.query_id for pair in pairs_of(joined(tmp_path, *lines))] == ["quick", "slow", "late"]
 
 
+def test_a_log_without_the_migration_is_called_by_its_name(tmp_path: Path) -> None:
+    """An empty file is an error that names it: of several logs one must know which."""
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(ConfigError, match=r"^empty\.jsonl holds no query of migration m; it holds no traffic at all$"):
+        join(read_archive(tmp_path / "empty.jsonl"), MIGRATION, TIMES, name="empty.jsonl")
+
+
 def test_what_lacks_an_answer_is_told_with_its_reason(tmp_path: Path) -> None:
     """A silent challenger, a silent incumbent, nobody, and an answer without a query."""
     lines = [

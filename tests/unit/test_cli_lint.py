@@ -140,3 +140,31 @@ def test_a_rater_is_said_to_need_people(tmp_path: Path, capsys: pytest.CaptureFi
     told = " ".join(capsys.readouterr().out.split())
     assert "correctness needs people's verdicts on 25% of the pairs" in told
     assert "refuses" not in told
+
+
+@pytest.mark.parametrize(
+    ("scoring", "words"),
+    [
+        ("{database: 'sqlite:///none.sqlite'}", "scoring.database: no file {folder}/none.sqlite here"),
+        ("{database: 'none.sqlite'}", "scoring.database='none.sqlite' is not a SQLAlchemy URL"),
+        ("{dialect: sqlitee}", "scoring.dialect='sqlitee' is not one that sqlglot knows (did you mean sqlite?)"),
+        ("{}", "the class authorization, which has a ceiling, will have no data, which never passes: give scoring.grants"),
+    ],
+)
+def test_what_would_leave_a_dimension_without_data_is_remarked(
+    scoring: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file by which scoring will score nothing is told with its value before anybody waits for pairs."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + f"scoring: {scoring}\n", encoding="utf-8")
+    assert _lint(str(file), "--json") == 0
+    remarks = json.loads(capsys.readouterr().out)["files"][0]["remarks"]
+    assert any(words.replace("{folder}", str(tmp_path)) in remark for remark in remarks), remarks
+
+
+def test_without_a_ceiling_for_authorization_no_grants_are_wanted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no class has a ceiling, missing grants leave no dimension without data, and lint does not say so."""
+    file = tmp_path / "m.yaml"
+    file.write_text(GOOD + "dimensions: {safety: {classes: {}}}\n", encoding="utf-8")
+    assert _lint(str(file)) == 0
+    assert "never passes: give" not in " ".join(capsys.readouterr().out.split())

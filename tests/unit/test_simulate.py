@@ -57,6 +57,14 @@ def test_drawn_pairs_have_the_scenarios_rates() -> None:
     assert abs(found["score"] - 0.88) < 5 * 0.2 / 60_000**0.5
 
 
+@pytest.mark.parametrize("design", [0.005, 0.03, 0.15, 0.3, 0.9])
+def test_a_design_of_any_gain_can_be_planned_for(design: float) -> None:
+    """A small or large gain has a law of its own: what arms can differ by is bounded by their rates."""
+    spec = _spec(dimensions={"correctness": {"null": 0.0, "design": design}})
+    law = built_in("design", spec).correctness
+    assert law.challenger - law.incumbent == pytest.approx(design)
+
+
 def test_time_and_strata_keep_the_mean_that_they_state() -> None:
     """Bursts keep the rate inside them, drift ends at its change, strata shift by their shares."""
     bursty = Scenario.model_validate(

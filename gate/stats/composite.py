@@ -16,12 +16,20 @@ from scipy.signal import fftconvolve
 
 from dualgate.gate.stats.bets import gro_bet, recorded
 from dualgate.gate.stats.chart import CusumSpec, chart_unit, check_codes
-from dualgate.gate.stats.cusum import brook_evans_threshold, phase_arl, reference_fraction, siegmund_threshold
+from dualgate.gate.stats.cusum import (
+    brook_evans_threshold,
+    further,
+    phase_arl,
+    reference_fraction,
+    siegmund_threshold,
+    within_reach,
+)
 from dualgate.gate.stats.lattice import MISSING, FloatArray, IntArray, Lattice, exact, lattice
 from dualgate.gate.stats.laws import tilt
 from dualgate.gate.stats.monitor import SCREEN, MonitorSpec
 from dualgate.gate.stats.monitor_plan import alarm_level, mixture_bets
 from dualgate.gate.stats.process import bet_limit
+from dualgate.gate.stats.run_length import step_law
 from dualgate.gate.stats.shiryaev_roberts import EsrSpec
 
 COMPOSITE = lattice(-1.0, 1.0, 0.0001)
@@ -134,8 +142,11 @@ def plan_composite_law(
     values, mass = COMPOSITE.values[support], np.maximum(law[support], 1e-9)
     boundary, worse = tilt(values, mass / mass.sum(), -null), tilt(values, mass / mass.sum(), -null - shift)
     reference = reference_fraction(null, shift / 2.0)
-    h = _threshold(-values, boundary, float(reference), phase_arl(n_observations, p_cusum), screen)
-    limit = max(1, math.ceil(h * chart_unit(COMPOSITE, reference)))
+    target, unit = phase_arl(n_observations, p_cusum), chart_unit(COMPOSITE, reference)
+    asked, more = (target, 0.0) if screen else within_reach(target)
+    limit = max(1, math.ceil(_threshold(-values, boundary, float(reference), asked, screen) * unit))
+    if more:
+        limit += further(step_law([float(-v) for v in values], boundary.tolist(), reference, unit), more)
     bets = mixture_bets(gro_bet(-values, worse, null), bet_limit(COMPOSITE, -null, -1))
     esr = EsrSpec(COMPOSITE, -null, -1, tuple(recorded(b) for b in bets), alarm_level(n_observations, p_esr))
     return MonitorSpec(CusumSpec(COMPOSITE, reference, -1, limit), esr, tuple(weights.items()))

@@ -155,6 +155,20 @@ def adjustment_coefficient(law: StepLaw) -> float:
     return float(brentq(excess, bottom, top))
 
 
+def within_reach(target_arl: float) -> tuple[float, float]:
+    """Return an ARL that can be computed, at most the target, and the log of how many times as long the target is.
+
+    Beyond it the ARL grows with the limit as exp(t limit), t the adjustment coefficient, so a limit is found by `further`.
+    """
+    asked = min(target_arl, LONGEST / 100)
+    return asked, math.log(target_arl / asked)
+
+
+def further(law: StepLaw, more: float) -> int:
+    """Return how many lattice units a limit lies further where the ARL is exp(more) times as long."""
+    return math.ceil(more / adjustment_coefficient(law))
+
+
 def phase_arl(n_observations: int, p_false_alarm: float) -> float:
     """Return the ARL0 at which a memoryless alarm falls within n observations with probability p: -n / ln(1 - p).
 

@@ -16,7 +16,15 @@ import numpy.typing as npt
 
 from dualgate.gate.stats.bets import gro_bet, recorded
 from dualgate.gate.stats.chart import CusumSpec, CusumState, Reset, chart_unit, reset_chart, update_chart, update_chart_many
-from dualgate.gate.stats.cusum import brook_evans_threshold, phase_arl, reference_fraction, siegmund_threshold, threshold_for_arl
+from dualgate.gate.stats.cusum import (
+    brook_evans_threshold,
+    further,
+    phase_arl,
+    reference_fraction,
+    siegmund_threshold,
+    threshold_for_arl,
+    within_reach,
+)
 from dualgate.gate.stats.lattice import TERNARY, FloatArray, IntArray, Lattice, exact
 from dualgate.gate.stats.laws import ternary, tilt
 from dualgate.gate.stats.monitor_plan import alarm_level, mixture_bets
@@ -181,9 +189,12 @@ def chart_limit(lattice: Lattice, null_law: FloatArray, reference: Fraction, tar
     if screen:
         law = step_law(badness, mass, reference, unit)
         return max(1, int(SCREEN * siegmund_threshold(law.mean, law.standard_deviation, target_arl)))
+    asked, more = within_reach(target_arl)
     if lattice.size <= _EXACT_VALUES:
-        return threshold_for_arl(step_law(badness, mass, reference, unit), target_arl, unit, reference).limit
-    return math.ceil(brook_evans_threshold(badness, mass, float(reference), target_arl) * unit)
+        found = threshold_for_arl(step_law(badness, mass, reference, unit), asked, unit, reference).limit
+    else:
+        found = math.ceil(brook_evans_threshold(badness, mass, float(reference), asked) * unit)
+    return found + (further(step_law(badness, mass, reference, unit), more) if more else 0)
 
 
 def _reference(lattice: Lattice, mean: float, slack: float) -> Fraction:

@@ -6,11 +6,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dualgate.gate.stats.chart import CusumSpec, CusumState, reset_chart, update_chart, update_chart_many
+from dualgate.gate.stats.chart import CusumSpec, CusumState, chart_unit, reset_chart, update_chart, update_chart_many
 from dualgate.gate.stats.composite import COMPOSITE, average_alarms, composite_codes, composite_weights, plan_composite
-from dualgate.gate.stats.lattice import BINARY, MISSING, SCORE_DIFFERENCE, TERNARY, IntArray
+from dualgate.gate.stats.cusum import adjustment_coefficient
+from dualgate.gate.stats.lattice import BINARY, MISSING, SCORE_DIFFERENCE, TERNARY, IntArray, Lattice
+from dualgate.gate.stats.laws import tilt
 from dualgate.gate.stats.monitor import (
     MonitorSpec,
+    chart_limit,
     plan_monitor,
     plan_paired_monitor,
     plan_score_monitor,
@@ -19,6 +22,7 @@ from dualgate.gate.stats.monitor import (
     update_monitor_many,
 )
 from dualgate.gate.stats.monitor_plan import alarm_level, bernoulli_bet, budget_limit, discordance_upper, mixture_bets, spend
+from dualgate.gate.stats.run_length import run_length_from_zero, step_law
 from dualgate.gate.stats.shiryaev_roberts import EsrSpec, EsrState, log_esr, start_esr, update_esr, update_esr_many
 
 CHART = CusumSpec(TERNARY, Fraction(1, 50), -1, 90)
@@ -275,3 +279,28 @@ def test_refused(broken: object) -> None:
     assert callable(broken)
     with pytest.raises(ValueError):
         broken()
+
+
+@pytest.mark.parametrize("lattice", [TERNARY, SCORE_DIFFERENCE], ids=["ternary", "scores"])
+def test_a_chart_beyond_any_computed_run_length_is_planned_all_the_same(lattice: Lattice) -> None:
+    """Beyond an ARL of 1e10 the limit is extrapolated: 20 times as long by exact run lengths (up to 1e12), within one unit."""
+    null = tilt(lattice.values, np.ones(lattice.size) / lattice.size, -0.02)
+    reference = Fraction(1, 10)
+    unit = chart_unit(lattice, reference)
+    law = step_law([float(-v) for v in lattice.values[::-1]], [float(p) for p in null[::-1]], reference, unit)
+    short, long = (run_length_from_zero(law, chart_limit(lattice, null, reference, arl)) for arl in (1e10, 2e11))
+    assert 20 * 0.999 <= long / short <= 20 * 1.001 * math.exp(adjustment_coefficient(law))
+    assert long >= 2e11
+
+
+def test_monitors_of_a_service_with_much_traffic_are_planned() -> None:
+    """500 pairs a second for six days: a dimension and the composite keep both of their charts."""
+    n, weights, zero = 259_200_000, {"a": 50, "b": 50}, {"a": 0.0, "b": 0.0}
+    calm = composite_codes(weights, {"a": TERNARY, "b": TERNARY}, {"a": codes(0, 1, 0, -1, 0, 0), "b": codes(0, 0, 0, 1, -1, 0)})
+    shifts = {"a": 0.1, "b": 0.1}
+    for few, many in (
+        [plan_paired_monitor(0.15, 0.0, 0.03, k, 0.002, 0.004) for k in (n // 100, n)],
+        [plan_composite(weights, zero, shifts, calm, k, 0.002, 0.004) for k in (n // 100, n)],
+    ):
+        assert many.cusum.limit > few.cusum.limit
+        assert many.esr.alarm_level == 100 * few.esr.alarm_level

@@ -39,7 +39,6 @@ def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
         raise ConfigError(
             f"unit.by=session with shadow_sampling={dict(spec.shadow_sampling)}: a mean needs all of a session; use 1"
         )
-    _without_reruns(spec)
     pairs, latency = spec.phases.calibrating.pairs, spec.dimensions.latency
     if latency and latency.measure == "relative" and pairs != "auto" and pairs < MIN_FIT:
         raise ConfigError(
@@ -48,6 +47,7 @@ def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
         )
     if spec.scoring.rater is not None and spec.unit.by == "session":
         raise ConfigError("unit.by=session with scoring.rater: a mean has no label; use query, first or drawn")
+    _without_reruns(spec)
 
 
 def _without_reruns(spec: MigrationSpec) -> None:

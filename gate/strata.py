@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from dualgate.gate.observations import MISSING, NOT_ELIGIBLE, SCORED, SILENT, Rows
+from dualgate.gate.rated import DIMENSION
 from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 
@@ -47,7 +48,8 @@ def advanced(counts: Counts, names: Sequence[str], rows: Rows) -> dict[str, tupl
     made = dict(counts)
     for code in np.unique(rows.stratum).tolist():
         here = rows.stratum == code
-        more = [n for fate in rows.fate.values() for n in (int((here & _eligible(fate)).sum()), int((here & _lost(fate)).sum()))]
+        fates = _fates(rows).values()
+        more = [n for fate in fates for n in (int((here & _eligible(fate)).sum()), int((here & _lost(fate)).sum()))]
         before = made.get(names[code], (0,) * len(more))
         made[names[code]] = tuple(a + b for a, b in zip(before, more, strict=True))
     return dict(sorted(made.items()))
@@ -56,7 +58,7 @@ def advanced(counts: Counts, names: Sequence[str], rows: Rows) -> dict[str, tupl
 def covered(counts: Counts, names: Sequence[str], rows: Rows, floor: float) -> BoolArray:
     """Return where every stratum's coverage of every dimension is at the floor or above, after each row."""
     held = np.ones(len(rows), dtype=bool)
-    for i, fate in enumerate(rows.fate.values()):
+    for i, fate in enumerate(_fates(rows).values()):
         if (fate == SCORED).all() and not any(each[2 * i + 1] for each in counts.values()):
             continue
         eligible, lost = _running(counts, names, rows, fate, i)
@@ -82,6 +84,17 @@ def short(counts: Counts, on: Sequence[str], floor: float) -> list[tuple[str, st
 def _together(counts: Counts, small: BoolArray) -> str:
     names = [name for name, is_small in zip(counts, small, strict=True) if is_small]
     return names[0] if len(names) == 1 else f"{len(names)} small strata together"
+
+
+def _fates(rows: Rows) -> dict[str, IntArray]:
+    """Return what became of each dimension; of a stratum a pair is told once its rater has spoken, whether or not it was drawn.
+
+    Its label comes later and by no stratum, so beside what is lost nothing would be scored.
+    """
+    if rows.rated is None:
+        return rows.fate
+    own = rows.fate[DIMENSION]
+    return rows.fate | {DIMENSION: np.where(rows.rated.told & (own == NOT_ELIGIBLE), SCORED, own)}
 
 
 def _eligible(fate: IntArray) -> BoolArray:

@@ -128,6 +128,20 @@ def test_a_silent_rater_is_lost_coverage_and_no_bias() -> None:
     assert "coverage of correctness" in ledger.snapshots[-1].waiting_for
 
 
+def test_a_few_silences_of_the_rater_hold_no_stratum() -> None:
+    """A stratum is judged by the pairs of which the rater spoke beside those of which it did not: 1 in 20 is above the floor."""
+    ledger = migration(label_probability=1)
+    for first in range(0, 900, 20):
+        pairs = traffic(np.random.default_rng(first), 20, BETTER, probability=1, first=first)
+        pairs[7] = replace(pairs[7], said=None, drawn=False)
+        send(ledger, pairs, stratum=["easy", "hard"] * 10)
+        label(ledger, verdicts(pairs))
+    assert ledger.state_.phase == "COMPLETED"
+    in_shadow = next(s for s in reversed(ledger.snapshots) if s.phase == "SHADOW")
+    assert in_shadow.strata is not None
+    assert in_shadow.strata["hard"].scored["correctness"] > 20
+
+
 def test_rows_of_another_label_probability_have_no_weight() -> None:
     """A pair that was drawn with another probability than the file's brings no evidence and is lost."""
     ledger = migration()

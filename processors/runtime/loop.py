@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -29,12 +30,16 @@ class Session(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before the next life, and after how many lives without a commit to give up."""
+    """How long to wait before the next life, and after how many lives in a row to give up that were short and committed nothing.
+
+    A life is long from long_s on: an idle worker commits nothing for weeks, in which a cluster may well restart a dozen times.
+    """
 
     first_s: float = 0.25
     factor: float = 2.0
     most_s: float = 10.0
     lives: int = 12
+    long_s: float = 900.0
 
     def wait_s(self, failures: int) -> float:
         """Return the pause after that many failures in a row."""
@@ -94,17 +99,23 @@ def rare_collections(objects: int = 100_000) -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def run_sessions(opened: Callable[[], AbstractContextManager[Session]], stop: Stop, backoff: Backoff = Backoff()) -> None:
+def run_sessions(
+    opened: Callable[[], AbstractContextManager[Session]],
+    stop: Stop,
+    backoff: Backoff = Backoff(),
+    clock_s: Callable[[], float] = time.monotonic,
+) -> None:
     """Run sessions until the flag is set; TransientError and OwnershipLost begin a new one, everything else ends the worker.
 
-    Raises the last error after `backoff.lives` sessions in a row that committed nothing.
+    Raises the last error after `backoff.lives` sessions in a row that committed nothing and did not last `backoff.long_s`.
     """
     failures = 0
     while not stop.is_set():
+        began_s = clock_s()
         try:
             with opened() as session:
                 while not stop.is_set():
-                    if session.step():
+                    if session.step() or clock_s() - began_s >= backoff.long_s:
                         failures = 0
         except OwnershipLost as lost:
             failures = _next_life(failures, backoff, stop, "joins again", lost)

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -79,6 +80,14 @@ def test_errors_without_a_commit_between_end_the_worker() -> None:
     with pytest.raises(TransientError, match="5"):
         script.run()
     assert script.lives == 5
+
+
+def test_a_long_life_is_no_failure_in_a_row() -> None:
+    """A worker with nothing to commit outlives more restarts of its cluster than short lives are allowed."""
+    script = Script(*[step for n in range(5) for step in (False, TransientError(str(n)))])
+    minutes = iter(range(0, 10_000, 60))
+    run_sessions(script.session, script.stop, replace(QUICK, long_s=60.0), clock_s=lambda: float(next(minutes)))
+    assert script.lives == 6
 
 
 def test_the_pause_grows_up_to_a_limit() -> None:

@@ -139,7 +139,8 @@ class Stage:
             assert not differing, f"{len(differing)} vectors of {name} differ; lost {len(wanted.keys() - vectors.keys())}"
         verdicts = {name: verdict(config, by_name[name]) for name, config in story.configs.items()}
         assert verdicts == story.verdicts, (verdicts, story.verdicts)
-        rows = [block.query_hash for entry in entries for block in [entry.quality or entry.coverage] if block]
+        blocks = [(bool(entry.quality), block) for entry in entries for block in [entry.quality or entry.coverage] if block]
+        rows = [(paired, block.partition, offset) for paired, block in blocks for offset in block.offset]
         n = sum(map(len, story.vectors.values()))
         return Outcome(
             queries=n,
@@ -147,7 +148,7 @@ class Stage:
             unpaired=len(got.unpaired),
             late=len(expected.late),
             vectors=n,
-            again=sum(map(len, rows)) - n - len(got.late),
+            again=len(rows) - len(set(rows)),
             verdicts=tuple(verdicts.values()),
             seconds=time.monotonic() - self._began,
         )

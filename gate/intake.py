@@ -18,6 +18,7 @@ from dualgate.gate.stats import DimensionSpec
 from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.walk import walk
+from dualgate.schemas.limits import block_fault
 from dualgate.schemas.records import ArmColumns, CoverageBlock, DimensionStatus, QualityBlock
 from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
 
@@ -35,6 +36,8 @@ def take(
     Without `snapshots` only decisions are told of: snapshots change no decision, and cost most of the time of a block.
     closed: the log has ended (a backtest), and the ledger's clock stands while it is read.
     """
+    if fault := block_fault(block):
+        raise ValueError(fault)
     n = len(block.offset)
     if (block.epoch, block.config_hash) != (state.migration.epoch, state.migration.config_hash):
         return replace(state, counters=counted(state.counters, {"other_version": n})), []

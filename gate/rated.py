@@ -29,6 +29,7 @@ from dualgate.gate.stats.lattice import MISSING, IntArray, Lattice
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.stats.rated import RATED
 from dualgate.schemas.duration import format_duration
+from dualgate.schemas.limits import QUERY_HASH_BYTES
 from dualgate.schemas.records import DimensionColumns, QualityBlock
 from dualgate.schemas.scorers import Rater
 
@@ -70,6 +71,9 @@ def rated_rows(rater: Rater, block: QualityBlock, scored: BoolArray, silent: Boo
     A row whose label probability is not the file's has no weight, and one to which neither agent answered compares nothing:
     they bring nothing.
     """
+    if long := [name for name in block.query_hash if len(name) > QUERY_HASH_BYTES or not name.isascii()]:
+        # A pair that is drawn is remembered by it.
+        raise ValueError(f"query_hash={long[0][:40]!r}… of {len(long[0]):,} characters, accepted: {QUERY_HASH_BYTES} of ASCII")
     n, columns, arms = len(block.offset), block.dimensions.get(DIMENSION), (block.incumbent.status, block.challenger.status)
     fell = np.array([all(s in ("error", "timeout") for s in pair) for pair in zip(*arms, strict=True)], dtype=bool)
     kind = np.where(silent & usable, SILENT, NONE)

@@ -1,12 +1,13 @@
-"""What may stand in a command, a label or an acknowledgement: the gate remembers parts of them, and these must fit a record."""
+"""What may stand in the ledger: the gate remembers parts of commands, blocks, labels, acknowledgements, and these must fit."""
 
 from dataclasses import replace
 from typing import Any
 
-from dualgate.schemas.records import Command
+from dualgate.schemas.records import Command, CoverageBlock, QualityBlock
 from dualgate.schemas.topics import MIGRATION_ID
 
 ROUTER_ID_BYTES, QUERY_HASH_BYTES, MIGRATION_ID_BYTES = 100, 100, 100
+LINEAGE_BYTES, SCORER_VERSIONS_BYTES = 100, 10_000
 COMMAND_BYTES = {"command_id": 100, "actor": 200, "reason": 4_000, "config": 100_000, "config_hash": 100}
 """Most bytes of each text of a command, in UTF-8."""
 
@@ -23,6 +24,17 @@ def query_hash_fault(name: str) -> str:
     if name.strip() and name.isprintable() and _size(name) <= QUERY_HASH_BYTES:
         return ""
     return f"query_hash={_short(name)}, accepted: 1 to {QUERY_HASH_BYTES} bytes that can be printed"
+
+
+def block_fault(block: QualityBlock | CoverageBlock) -> str:
+    """Return what is wrong with the texts of a block that the gate remembers, nothing where they fit its state."""
+    if _size(block.lineage) > LINEAGE_BYTES:
+        return f"lineage={_short(block.lineage)}, accepted: at most {LINEAGE_BYTES} bytes"
+    versions = block.scorer_versions if isinstance(block, QualityBlock) else {}
+    size = sum(_size(name) + _size(version) for name, version in versions.items())
+    if size > SCORER_VERSIONS_BYTES:
+        return f"scorer_versions has {size:,} bytes, accepted: at most {SCORER_VERSIONS_BYTES:,}"
+    return ""
 
 
 def migration_id_fault(name: str) -> str:

@@ -118,6 +118,23 @@ def test_a_topic_made_anew_is_found_from_any_partition() -> None:
     assert ledger.state_.n_units == 60
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("lineage", BIG, "lineage='x"),
+        ("scorer_versions", {"correctness": BIG}, "scorer_versions has 7,340,043 bytes"),
+        ("query_hash", BIG, "query_hash='x"),
+    ],
+)
+def test_endless_texts_of_a_block_make_no_state_that_no_record_holds(column: str, value: object, why: str) -> None:
+    """What the gate would remember of a block is bounded: the block is refused in words, and changes nothing."""
+    ledger = migration()
+    before = ledger.state
+    with pytest.raises(RecordError, match=why):
+        ledger.pairs(drawn(3, 1), **{column: value})
+    assert ledger.state == before
+
+
 def test_step_refuses_a_command_on_what_can_be_no_migration() -> None:
     """No migration has such an id, so there is nobody to record the refusal for: it is a dead letter."""
     order = Command(command_id="c", migration_id="No Such", kind="abort", actor="a", reason="", issued_at_ms=0)

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dualgate.gate.admission import admit
+from dualgate.gate.decide import entered
 from dualgate.gate.fold import step
 from dualgate.gate.state import MigrationState
 from dualgate.gate.waiting import waiting_for
@@ -66,23 +68,34 @@ def test_the_horizon_waits_for_labels() -> None:
 
 def test_a_late_label_holds_and_its_coming_frees() -> None:
     """A label past its time is named and stops a step that has all it needs otherwise; when it has come the step is made."""
-    ledger = migration(label_due="1h")
+    ledger = in_canary(label_due="10m")
+    ledger.order("pause")  # so that the observations of the step are there before the pair whose label is late
+    had = [Rated(f"s{i}", (1, 1), (1, 1), drawn=i % 5 == 0) for i in range(80)]
+    send(ledger, had)
+    label(ledger, verdicts(had))
+    one = Rated("late", (1, 1), (1, 1), drawn=True)
+    send(ledger, [one])
+    in_time = ledger.copy()
+    in_time.order("resume")
+    assert in_time.state_.phase == "ROLLOUT(0.25)"
+    ledger.time_ms += 11 * 60_000
+    ledger.order("resume")
+    assert ledger.state_.phase == "CANARY"
+    late = "1 of them for longer than scoring.rater.label_due 10m (dualgate label sql-v2 --wanted)"
+    assert waiting_for(ledger.state_) == f"labels: 1 pairs wait for people's verdicts, {late}"
+    label(ledger, verdicts([one]))
+    assert ledger.state_.phase == "ROLLOUT(0.25)"
+
+
+def in_canary(**rater: Any) -> Ledger:
+    """Return a ledger at the beginning of its canary, with nothing of it observed."""
+    ledger = migration(**rater)
     walked(ledger, 250)
     while ledger.state_.phase == "SHADOW":
         walked(ledger, 50, seed=len(ledger.entries), first=len(ledger.entries) * 100)
     assert ledger.state_.phase == "CANARY"
-    one = Rated("late", (1, 1), (1, 1), drawn=True)
-    rest = [Rated(f"r{i}", (1, 1), (1, 1), drawn=False) for i in range(80)]
-    two = [Rated(f"s{i}", (1, 1), (1, 1), drawn=i % 5 == 0) for i in range(80)]
-    send(ledger, two[:40])
-    label(ledger, verdicts(two[:40]))
-    send(ledger, [one])
-    ledger.time_ms += 2 * 3_600_000
-    send(ledger, rest)
-    assert ledger.state_.phase == "CANARY"
-    assert "1 of them for longer than scoring.rater.label_due 1h" in waiting_for(ledger.state_)
-    label(ledger, verdicts([one]))
-    assert ledger.state_.phase == "ROLLOUT(0.25)"
+    ledger.state = entered(ledger.state_, "CANARY")
+    return ledger
 
 
 def test_a_verdict_that_is_none_is_refused() -> None:

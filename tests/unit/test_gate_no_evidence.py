@@ -49,6 +49,20 @@ def test_a_score_without_the_incumbents_is_no_pair(name: str) -> None:
     assert ledger.state_.phase == "CANARY"
 
 
+def test_a_phase_below_the_floor_holds_though_no_stratum_is() -> None:
+    """One loss in a small stratum is no finding there; with a large one just at the floor the phase is below it, and holds."""
+    ledger = Ledger(config(phases=with_phases(canary={"observations": 18}))).start()
+    ledger.walk("CANARY", (drawn(1, seed, **GOOD) for seed in range(400)))
+    lost = dict.fromkeys(DIMENSIONS, (None, None, "missing"))
+    ledger.pairs(constant(1, **lost), stratum="rare")
+    ledger.pairs(constant(2, **lost), stratum="all")
+    ledger.pairs(constant(18), stratum="all")
+    assert ledger.state_.phase == "CANARY"
+    assert waiting_for(ledger.state_) == "; ".join(f"coverage of {name}: 0.857 < 0.9" for name in DIMENSIONS)
+    ledger.pairs(constant(9), stratum="all")
+    assert ledger.state_.phase == "ROLLOUT(0.25)"
+
+
 @pytest.mark.parametrize("name", DIMENSIONS)
 def test_no_floor_lets_a_phase_without_a_score_pass(name: str) -> None:
     """A dimension of which a phase has no score at all holds it, also where the file's floor is 0, and is named."""

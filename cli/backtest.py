@@ -47,7 +47,7 @@ def run(
     for remark in done.story.notes:
         say(f"note: {remark}")
     if out is not None:
-        write_report(done.story, out)
+        write_report(done.reported(), out)
         say(f"report: {out}")
     document = done.document()
     emit(document, json, lambda console: show(console, done.story, document))
@@ -56,6 +56,7 @@ def run(
 
 def show(console: Console, story: "Story", document: dict[str, Any]) -> None:
     """Print a summary for people: the verdict with its numbers, each dimension, and every decision with its reason."""
+    from dualgate.lab.backtest.gaps import lines
     from dualgate.sinks.report.words import move_words
 
     console.print(document["verdict"].replace("_", " ").upper(), style="bold", markup=False)
@@ -67,6 +68,8 @@ def show(console: Console, story: "Story", document: dict[str, Any]) -> None:
     for reason in document["reasons"]:
         move = move_words(reason["from_phase"], reason["to_phase"], reason["rule"])
         console.print(f"{reason['n_pairs']:>6,}  {move}: {reason['reason']}", markup=False)
+    for line in lines(document["missing_reasons"]):
+        console.print(f"not scored: {line}", markup=False)
     lost = {name: n for name, n in document["counts"].items() if name != "pairs" and n}
     if lost:
         console.print("did not count: " + ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in lost.items()), markup=False)

@@ -1,14 +1,16 @@
 """A backtest: start the migration, feed the gate's fold what the log says, and tell the story."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.fold import At, Output, step
+from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.state import MigrationState
 from dualgate.lab.backtest.blocks import Blocks
+from dualgate.lab.backtest.gaps import Gaps, Told, lines
 from dualgate.lab.backtest.join import Joined, join
 from dualgate.lab.backtest.labels import with_labels
 from dualgate.lab.backtest.sessions import by_session
@@ -28,16 +30,21 @@ Tell = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest found: its story, and what did not count, by reason."""
+    """What a backtest found: its story, what did not count, by reason, and why observations have no score, by dimension."""
 
     story: Story
     counts: Mapping[str, int] = field(default_factory=dict)
     dead_reasons: tuple[str, ...] = ()
+    missing: Told = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return what `dualgate backtest --json` prints."""
         told = {"sentence": sentence(self.story), "counts": dict(self.counts), "dead_reasons": list(self.dead_reasons)}
-        return summary(self.story) | told
+        return summary(self.story) | told | {"missing_reasons": self.missing}
+
+    def reported(self) -> Story:
+        """Return the story with what has no score and why among its notes."""
+        return replace(self.story, notes=(*self.story.notes, *(f"Not scored: {line}." for line in lines(self.missing))))
 
 
 class Ledger:
@@ -82,9 +89,10 @@ def backtest(
     joined = join(_lines(log), config.spec.migration, times, name=str(log))
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
+    gaps = Gaps([hypothesis.name for hypothesis in hypotheses(config.spec)])
     try:
         blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)))
-        entries = blocks.entries()
+        entries = gaps.over(blocks.entries())
         units = by_session(entries) if config.spec.unit.by == "session" else entries
         for entry in with_labels(units, [*labels, *_archived_labels(log, config.spec.migration)]):
             ledger.append(entry)
@@ -93,7 +101,7 @@ def backtest(
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
     evidence = ledger.end()
     story = Story.of(config, evidence, len(joined.pairs), [*_notes(joined), *rated_note(config, evidence)])
-    return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})))
+    return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})), gaps.told())
 
 
 def _lines(log: Path) -> Iterator[Archived]:

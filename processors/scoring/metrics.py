@@ -113,9 +113,13 @@ class Reporter:
                     self._missing[block.migration_id, name, self._class(reason or "")] += n
 
     def _class(self, reason: str) -> str:
-        """Return a reason without what is of one pair alone: a label must not have a value a query."""
-        words = _OWN_WORDS.sub("…", reason)[:_REASON_CHARS]
+        words = reason_class(reason)
         if words not in self._reasons and len(self._reasons) >= MAX_REASONS:
             return "other"
         self._reasons.add(words)
         return words
+
+
+def reason_class(reason: str) -> str:
+    """Return a reason without what is of one pair alone: a label must not have a value a query."""
+    return _OWN_WORDS.sub("…", reason)[:_REASON_CHARS]

@@ -3,14 +3,21 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from dualgate.cli.backtest import show
 from dualgate.cli.main import main
+from dualgate.lab.backtest import backtest
+from dualgate.lab.backtest.gaps import Gaps, lines
 from dualgate.schemas.archive import read_archive, write_archive
-from dualgate.schemas.records import Query, Response
+from dualgate.schemas.migration import load_migration
+from dualgate.schemas.records import LedgerEntry, Query, Response
 from dualgate.sinks.archive.manifest import Manifest
 from dualgate.sinks.archive.segments import OpenSegments
 
@@ -138,3 +145,34 @@ def test_a_folder_of_the_archiver_gives_what_the_log_gives(tmp_path: Path, capsy
     code, told, _ = run(tmp_path, capsys, tmp_path / "archive")
     assert (code, told) == run(tmp_path, capsys, log)[:2]
     assert told["n_pairs"] == 600
+
+
+def test_what_has_no_score_is_told_with_the_reason(tmp_path: Path) -> None:
+    """What is not given is named with how many pairs it cost, in the document, in the terminal and in the report's notes."""
+    log, config, said = log_of(tmp_path, [False] * 60), tmp_path / "m.yaml", StringIO()
+    config.write_text(MIGRATION.replace("correctness: off, ", "") + "scoring: {dialect: sqlite}\n")
+    done = backtest(load_migration(config), log)
+    show(Console(file=said, soft_wrap=True), done.story, done.document())
+    told = done.document()["missing_reasons"]
+    assert list(told) == ["correctness"]
+    assert sum(each["n"] for each in told["correctness"]) == 60
+    assert all(each["reason"] for each in told["correctness"])
+    (line,) = lines(told)
+    assert f"not scored: {line}\n" in said.getvalue()
+    assert done.reported().notes == (*done.story.notes, f"Not scored: {line}.")
+
+
+def column(*reasons: str | None, state: str = "missing") -> LedgerEntry:
+    """A block with one column: scored where there is no reason."""
+    states: list[Any] = ["scored" if reason is None else state for reason in reasons]
+    block = SimpleNamespace(dimensions={"safety": SimpleNamespace(state=states, reason=list(reasons)), "unheld": None})
+    return SimpleNamespace(quality=block)  # type: ignore[return-value]
+
+
+def test_reasons_are_counted_without_what_is_of_one_pair_alone() -> None:
+    """The commonest first, names left out only where they differ, the rest together; eligibility only where nothing is scored."""
+    gaps = Gaps(["safety"])
+    reasons = ["no 'a'", "no 'a'", *("lost " + "x" * n + " 7" for n in range(1, 6)), "gone 1", "gone 2", "gone 3"]
+    assert len(list(gaps.over([column(*reasons, None), column("shed", state="not_eligible")]))) == 2
+    told = [(each["reason"], each["n"]) for each in gaps.told()["safety"]]
+    assert told == [("gone …", 3), ("no 'a'", 2), ("lost x 7", 1), ("other reasons", 4)]

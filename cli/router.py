@@ -13,6 +13,9 @@ from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.topics import MIGRATION_ID
 from dualgate.sinks.router import Router, RouterState
 
+KNOWN_AFTER_S = 5.0
+"""A command that stands on the topic has come by then where the broker answers."""
+
 
 def register(root: typer.Typer) -> None:
     """Add the command to the root."""
@@ -45,7 +48,7 @@ def run(
 
     with Router(migration_id, settings=settings, router_id=router_id, on_change=tell) as router:
         say(f"router {router.router_id} follows {migration_id} on {settings.bootstrap_servers}")
-        _until_stopped()
+        _until_stopped(router)
     _show(router, changes, json)
 
 
@@ -64,8 +67,17 @@ def _show(router: Router, changes: list[RouterState], json: bool) -> None:
     emit({"router_id": router.router_id, "changes": changes}, json, human)
 
 
-def _until_stopped() -> None:
+def unknown(state: RouterState) -> str:
+    """Return a line for a migration of which no command has come, nothing for any other."""
+    if state.epoch is not None:
+        return ""
+    return f"no command of {state.migration_id} is known yet: incumbent for everyone until a gate gives one ('dualgate status')"
+
+
+def _until_stopped(router: Router) -> None:
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    if not stopped.wait(KNOWN_AFTER_S) and (line := unknown(router.state)):
+        say(line)
     stopped.wait()

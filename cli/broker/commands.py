@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dualgate.cli.broker.java import checked_heap
 from dualgate.cli.broker.process import LocalBroker
 from dualgate.cli.broker.record import BrokerRecord, forget, load_record, record_file, stop_recorded
 from dualgate.cli.output import Json, emit, say
@@ -24,7 +25,7 @@ _ENDED_BY_SIGNAL = (0, -signal.SIGTERM, 128 + signal.SIGTERM)
 def start(
     dir: Annotated[Path | None, typer.Option(help="Keep the records here; else a temporary folder.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The loopback port; 0 takes a free one.")] = 0,
-    heap: Annotated[str, typer.Option(help="Java's heap limit.")] = "512m",
+    heap: Annotated[str, typer.Option(help="Java's heap limit, such as 512m or 1g.")] = "512m",
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl-C and stop it then.")] = False,
     json: Json = False,
 ) -> None:
@@ -34,6 +35,7 @@ def start(
 
     Example: `dualgate broker start --port 9092 --dir ./kafka`
     """
+    checked_heap(heap)
     path = record_file()
     if running := load_record(path):
         _refuse_another(running, dir, port)

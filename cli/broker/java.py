@@ -14,6 +14,7 @@ MIN_VERSION = 17
 """Apache Kafka 4 servers need Java 17."""
 
 CHOICES = ("auto", "machine", "bundled")
+_HEAP = re.compile(r"[1-9][0-9]*[kKmMgG]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,13 @@ class Java:
     executable: Path
     version: int
     source: str
+
+
+def checked_heap(heap: str) -> str:
+    """Return a heap limit that Java understands; ConfigError with what is accepted for anything else."""
+    if not _HEAP.fullmatch(heap):
+        raise ConfigError(f"--heap {heap!r}: accepted is a number of bytes, or one with k, m or g, such as 512m or 1g")
+    return heap
 
 
 def find_java(environ: Mapping[str, str] | None = None) -> Java:

@@ -8,8 +8,10 @@ import psutil
 import pytest
 
 from dualgate.cli.broker.config import Ports, new_cluster_id, server_properties
+from dualgate.cli.broker.java import checked_heap
 from dualgate.cli.broker.process import LocalBroker
 from dualgate.cli.broker.record import BrokerRecord, load_record
+from dualgate.cli.main import main
 from dualgate.schemas.errors import ConfigError, StateError
 
 
@@ -77,3 +79,20 @@ def test_a_damaged_record_counts_as_none(tmp_path: Path, text: str) -> None:
     """A record that was cut off does not stop the next `start`."""
     (tmp_path / "broker.json").write_text(text)
     assert load_record(tmp_path / "broker.json") is None
+
+
+@pytest.mark.parametrize("heap", ["many", "", "0m", "-1", "1.5g", "512 m", "512mb"])
+def test_a_heap_that_java_would_not_take_is_bad_input(heap: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2 before anything is started, with the value and what is accepted."""
+    with pytest.raises(SystemExit) as ended:
+        main(["broker", "start", f"--heap={heap}"])
+    assert ended.value.code == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"--heap {heap!r}" in said
+    assert "such as 512m or 1g" in said
+
+
+@pytest.mark.parametrize("heap", ["512m", "1G", "800000k", "536870912"])
+def test_a_heap_that_java_takes_is_left_as_it_is(heap: str) -> None:
+    """Bytes, or kibi-, mebi- and gibibytes by their letter."""
+    assert checked_heap(heap) == heap

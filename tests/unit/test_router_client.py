@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dualgate.cli.router import unknown
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import RoutingAck
 from dualgate.schemas.settings import load_settings
@@ -101,3 +102,11 @@ def test_a_router_writes_nothing_past_the_services_own_logging() -> None:
     ended = subprocess.run([sys.executable, "-c", script], env=away, capture_output=True, text=True, timeout=60, check=True)
     assert ended.stderr == ""
     assert ended.stdout.count("Connection refused") == 1, ended.stdout
+
+
+def test_a_migration_without_a_command_is_told_of() -> None:
+    """`dualgate router` says that no command is known, and nothing of the kind once one is."""
+    router = Router(MIGRATION)
+    assert f"no command of {MIGRATION} is known yet" in unknown(router.state)
+    router.obey(command(1, 0.5, issued_at_ms=now_ms()))
+    assert unknown(router.state) == ""

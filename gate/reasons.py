@@ -6,7 +6,7 @@ from dualgate.gate.evidence import dimensions
 from dualgate.gate.paths import now
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import futility_threshold, log_e_futility, log_e_worse, log_threshold, wald_futility, worse_interval
-from dualgate.gate.waiting import stops_words
+from dualgate.gate.waiting import stops_words, unscored_words
 
 
 def reason(rule: str, state: MigrationState) -> str:
@@ -74,7 +74,7 @@ def _returned(state: MigrationState) -> str:
 
 
 def _horizon(state: MigrationState) -> str:
-    return f"{state.n_counted} pairs ≥ max_pairs {state.plan.max_pairs} without a verdict"
+    return "; ".join([f"{state.n_counted} pairs ≥ max_pairs {state.plan.max_pairs} without a verdict", *unscored_words(state)])
 
 
 def _reentered(state: MigrationState) -> str:

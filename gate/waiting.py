@@ -44,8 +44,14 @@ def _coverage_wanted(paths: Paths) -> list[str]:
     floor = paths.state.spec.missing.coverage_floor
     if _begins(paths.state):
         return []
-    found = [f"coverage of {name}: {p[0]:.3f} < {floor}" for name, p in paths.coverage.items() if p[0] < floor]
-    return found + [f"coverage of {name}: nothing is scored" for name, p in paths.coverage.items() if floor <= p[0] == 0]
+    # Before the first label no pair of a rated correctness is eligible: what is waited for are labels, and those have their line.
+    told = {name: p[0] for name, p in paths.coverage.items() if not _awaits_labels(paths.state, name)}
+    found = [f"coverage of {name}: {p:.3f} < {floor}" for name, p in told.items() if p < floor]
+    return found + [f"coverage of {name}: nothing is scored" for name, p in told.items() if floor <= p == 0]
+
+
+def _awaits_labels(state: MigrationState, name: str) -> bool:
+    return name == rated.DIMENSION and not any(of_phase(state, name)) and bool(rated.words(state))
 
 
 def _short(state: MigrationState) -> list[str]:
@@ -93,7 +99,18 @@ def _acceptance_wanted(paths: Paths) -> list[str]:
     for i, name in enumerate(state.on):
         if not paths.claimed[i, 0]:
             missing.append(f"{name}: log e {paths.by_dimension[i, 0]:.2f}, last to be accepted at {least:.2f}")
-    return missing
+    return missing + unscored_words(state)
+
+
+def unscored_words(state: MigrationState) -> list[str]:
+    """Return in words which hypotheses of a dimension, such as a class of safety, hold it up: nothing of them is scored."""
+    dims, found = {s.name: d.n_accept for s, d in zip(state.specs, state.dims, strict=True)}, []
+    for spec in state.specs:
+        if spec.name != spec.dimension and not dims[spec.name] and (n := dims[spec.dimension]):
+            kind = "class" if spec.dimension == "safety" else "part"
+            name = spec.name.removeprefix(f"{spec.dimension}.")
+            found.append(f"{name} ({kind} of {spec.dimension}): 0 of {n:,} observations scored")
+    return found
 
 
 def _observations_wanted(paths: Paths) -> list[str]:

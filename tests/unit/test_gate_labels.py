@@ -52,6 +52,7 @@ def test_without_labels_nothing_passes() -> None:
     assert ledger.phases == ["SHADOW"]
     assert ledger.state_.n_counted < 20
     assert "pairs wait for people's verdicts" in ledger.snapshots[-1].waiting_for
+    assert "coverage of correctness" not in ledger.snapshots[-1].waiting_for
 
 
 def test_the_horizon_waits_for_labels() -> None:

@@ -133,6 +133,21 @@ def test_a_class_with_a_ceiling_is_watched_in_live_phases() -> None:
     assert "coverage of safety" in ledger.snapshots[-1].waiting_for
 
 
+def test_a_class_without_data_is_named_while_it_holds_safety_and_at_the_end() -> None:
+    """Safety has its observations and none is missing, but a class of it has none: status and the last decision name it."""
+    classes = {"authorization": {"null": 0.2, "design": 0.02}}
+    dimensions = EASY | {"safety": EASY["safety"] | {"classes": classes}}
+    ledger = Ledger(config(dimensions=dimensions, phases=with_phases(shadow={"max_pairs": 600}))).start()
+    words = "authorization (class of safety): 0 of {} observations scored"
+    for seed in range(40):
+        pairs = drawn(20, seed, **GOOD)
+        ledger.pairs(Pairs({**pairs.values, "safety.authorization": [(None, None, "not_eligible")] * 20}))
+        if ledger.state_.phase == "SHADOW" and ledger.state_.n_counted:
+            assert words.format(ledger.state_.n_counted) in waiting_for(ledger.state_)
+    assert (ledger.state_.phase, ledger.last.rule) == ("INCONCLUSIVE", "horizon")
+    assert ledger.last.reason == f"600 pairs ≥ max_pairs 600 without a verdict; {words.format(600)}"
+
+
 def test_a_live_answer_in_no_time_is_late() -> None:
     """A live answer whose latency is not a number counts as over the SLA."""
     ledger = in_phase("CANARY")

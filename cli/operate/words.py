@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dualgate.cli.output import table
+from dualgate.sinks.report.words import possible
 
 Document = Mapping[str, Any]
 
@@ -129,6 +130,8 @@ def _row(name: str, each: Document) -> list[object]:
     if each["status"] == "off":
         return [name, "off", *[None] * (len(COLUMNS) - 2)]
     low, high = each["interval"] or (None, None)
+    if each["interval"] and name != "latency":  # a relative latency has no unit that bounds it
+        low, high = map(possible, each["interval"])
     return [
         name,
         each["status"],

@@ -29,8 +29,16 @@ class Measure:
 
 
 def points(value: float) -> str:
-    """Write a difference of shares in percentage points."""
-    return f"{100 * value:+.1f} points" if value else "0 points"
+    """Write a difference of shares in percentage points, none beyond what a difference can be.
+
+    Few observations, weighed by their sampling or corrected by few labels, have an interval that is wider than that.
+    """
+    return f"{100 * possible(value):+.1f} points" if value else "0 points"
+
+
+def possible(value: float) -> float:
+    """Return a bound of a share, a level or a difference of two, no further out than these can be: -1 to 1."""
+    return min(1.0, max(-1.0, value))
 
 
 def share(value: float) -> str:

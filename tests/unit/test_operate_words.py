@@ -15,6 +15,7 @@ from dualgate.cli.operate.watching import changes, fold
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import DecisionRecord, EvidenceRecord, Migration, RouterBehind, Routers
+from dualgate.sinks.report.words import points
 from support.ledgers import BETTER, GOOD, Ledger
 from support.routing import MIGRATION, command
 from support.stories import decision, evidence, snapshot
@@ -354,3 +355,16 @@ def test_routers_that_do_not_follow_are_named() -> None:
     line = words.routers(document["routers"], NOW)
     assert line == "routers: 2 follow, 1 silent beyond the lease; NOT FOLLOWING: web-2 (obeys 1/2, heard 40 s ago)"
     assert not seen.terminal
+
+
+@pytest.mark.parametrize(("name", "shown"), [("correctness", "-1.0000 … 1.0000"), ("latency", "-5.9780 … 5.9780")])
+def test_an_interval_is_shown_no_wider_than_a_difference_can_be(name: str, shown: str) -> None:
+    """One weighed unit bounds nothing: the table says -1 to 1 of shares; a relative latency has no such bound."""
+    wide = evidence(name, 1, interval_low=-5.978, interval_high=5.978)
+    document = view(snapshot(1, dimensions={name: wide})).document(NOW)
+    assert shown in printed(words.dimensions(document["dimensions"]))
+
+
+def test_points_are_no_more_than_a_difference_can_be() -> None:
+    """A report and a backtest say at most 100 points, and what is less as it is."""
+    assert [points(each) for each in (-5.978, 5.978, 0.064, 0.0)] == ["-100.0 points", "+100.0 points", "+6.4 points", "0 points"]

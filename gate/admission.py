@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from dualgate.gate import phases
 from dualgate.gate.hypotheses import LOG_LATENCY_SD, hypotheses
+from dualgate.gate.monitor_plans import most_observations
 from dualgate.gate.state import Plan, parsed
 from dualgate.gate.stats import DimensionSpec, Horizon, calibration_pairs, horizon, kde_calibration_pairs
 from dualgate.gate.stats.kde import MIN_FIT
@@ -48,6 +50,19 @@ def runnable(spec: MigrationSpec, *, closed: bool = False) -> None:
     if spec.scoring.rater is not None and spec.unit.by == "session":
         raise ConfigError("unit.by=session with scoring.rater: a mean has no label; use query, first or drawn")
     _without_reruns(spec)
+    _watched(spec)
+
+
+def _watched(spec: MigrationSpec) -> None:
+    """Refuse live phases of more observations than any monitor can be planned over: users would go unwatched."""
+    asked = {phase: phases.observations(spec, phase) for phase in phases.order(spec) if phases.is_live(phase)}
+    n, most = sum(asked.values()), most_observations(spec, hypotheses(spec, reruns=False))
+    if n > most:
+        each = ", ".join(f"{phase} {own:,}" for phase, own in asked.items())
+        raise ConfigError(
+            f"phases: {n:,} observations in the live phases ({each}) are more than a monitor can be planned over; accepted: "
+            f"canary, rollout steps and tail of at most {most:,} together at errors.rollback={spec.errors.rollback:g}"
+        )
 
 
 def _without_reruns(spec: MigrationSpec) -> None:

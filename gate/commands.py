@@ -197,8 +197,9 @@ def _retry(state: MigrationState, order: Command, at: At) -> Decided:
         made_anew = state.held.partition("/")[0] + "/"
         kept = {name: source for name, source in state.sources.items() if not name.startswith(made_anew)}
         old = {source.lineage for name, source in state.sources.items() if name not in kept}
+        topics = " with the topics as they are now" if old else ""
         freed = replace(state, held="", sources=kept, gone=(*state.gone, *sorted(old))[-REMEMBERED_TOPICS:])
-        return record(freed, _applied(order, f"goes on with the topics as they are now; was held: {state.held}"), Place(at))
+        return record(freed, _applied(order, f"goes on{topics}; was held: {state.held}"), Place(at))
     if state.active:
         return _say(state, order, at, "unchanged", f"the migration is {state.phase} and runs")
     if state.phase == phases.COMPLETED:

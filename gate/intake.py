@@ -255,7 +255,11 @@ def transition(state: MigrationState, rule: str, to_phase: str, place: Place) ->
     if rule == "calibrated":
         state = calibrated(state)
     if rule == "accepted":
-        state = monitor_plans.begun(state)
+        begun = monitor_plans.begun(state)
+        if why := monitor_plans.watches_nothing(begun):
+            held = f"{why}; shorter live phases, or less traffic and an operator's retry"
+            return record(replace(state, held=held), Cause("unwatched", held, "hold"), place)
+        state = begun
         words += monitor_plans.unwatched_words(state)
     if rule == "watched":
         state = replace(state, monitors=monitors.stepped(state, to_phase))

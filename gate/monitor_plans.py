@@ -23,9 +23,11 @@ from dualgate.gate.stats.cusum import adjustment_coefficient, phase_arl
 from dualgate.gate.stats.lattice import SWAP, TERNARY, FloatArray
 from dualgate.gate.stats.laws import empirical, ternary, tilt
 from dualgate.gate.stats.monitor import MonitorSpec, chart_limit, plan_monitor, start_monitor
-from dualgate.gate.stats.monitor_plan import discordance_upper, spend
+from dualgate.gate.stats.monitor_plan import SPREAD, discordance_upper, spend
 from dualgate.gate.stats.rated import RATED, watched_law
 from dualgate.gate.stats.run_length import step_law
+from dualgate.gate.stats.shiryaev_roberts import greatest_level
+from dualgate.schemas.migration import MigrationSpec
 
 ESR, CUSUM = 0.5, 0.25
 COMPOSITE = "composite"
@@ -47,8 +49,8 @@ def begun(state: MigrationState, *, screen: bool = False) -> MigrationState:
     state = replace(state, planned=expected)
     made, limits = {}, {}
     missing = {s.name: _unwatchable(s) for s, d in zip(state.specs, state.dims, strict=True) if not _watchable(s, d)}
-    # What a rater tells comes later than its pair, so it is no part of a sum over the pair's dimensions.
-    together = [(s, d) for s, d in pairs if s.worse and s.worse.lattice != SWAP and s.measure != RATED]
+    composed = _together([s for s, _ in pairs])
+    together = [(s, d) for s, d in pairs if s in composed]
     n_monitors = len(pairs) + (len(together) > 1)
     for spec, dim in pairs:
         found = _plan(state, spec, dim, n_monitors, screen)
@@ -67,6 +69,29 @@ def begun(state: MigrationState, *, screen: bool = False) -> MigrationState:
             watched = _sampled(whole, sampling)
             made[COMPOSITE] = (watched, start_monitor(watched))
     return replace(state, monitors=made, limits=limits, unwatched=dict(sorted(missing.items())))
+
+
+def watches_nothing(state: MigrationState) -> str:
+    """Return why a begun state's live phases would have no monitor at all though there are differences to watch; else nothing."""
+    if state.monitors or not any(_watchable(s, d) for s, d in zip(state.specs, state.dims, strict=True)):
+        return ""
+    n, why = sum(state.planned.values()), "; ".join(f"{name}: {why}" for name, why in state.unwatched.items())
+    return f"{n:,} observations are expected in the live phases, over which no monitor can be planned ({why})"
+
+
+def most_observations(spec: MigrationSpec, specs: Sequence[DimensionSpec]) -> int:
+    """Return how many observations all live phases may have together for a monitor to be planned over them.
+
+    e-SR's alarm level is the observations over its share of the rollback budget, and must be one that it can reach.
+    """
+    watched = [s for s in specs if unwatchable(s) is None]
+    n_monitors = max(1, len(watched) + (len(_together(watched)) > 1))
+    return int(greatest_level(len(SPREAD)) * (spec.errors.rollback / n_monitors * ESR))
+
+
+def _together(specs: Sequence[DimensionSpec]) -> list[DimensionSpec]:
+    """Return the hypotheses of the composite: what a rater tells comes later than its pair, and is no part of a pair's sum."""
+    return [s for s in specs if s.worse and s.worse.lattice != SWAP and s.measure != RATED]
 
 
 def unwatchable(spec: DimensionSpec) -> str | None:

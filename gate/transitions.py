@@ -50,7 +50,7 @@ RULES: tuple[Transition, ...] = (
 
 CONDITIONS: tuple[tuple[str, str], ...] = (
     ("not paused", "no operator has paused the migration"),
-    ("not held", "no source topic was made anew under it"),
+    ("not held", "no source topic was made anew under it, and a monitor could be planned for the live phases"),
     ("approved", "an operator has approved a phase that asks for it, as the last condition"),
     ("long enough", "the phase has lasted its least duration on the evidence clock (mode live: never ahead of the ledger's)"),
     (

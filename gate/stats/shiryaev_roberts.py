@@ -37,6 +37,15 @@ _BOUND_PIECE = 512  # keeps running products of factors inside a float for any s
 _CHUNK = 1 << 15  # bounds the memory of a block, whose paths are lists of Python integers
 
 
+def greatest_level(n_bets: int) -> int:
+    """Return the highest alarm level that a saturated monitor of so many bets still reaches."""
+    return (_cap(n_bets) >> _BITS) - 1
+
+
+def _cap(n_bets: int) -> int:
+    return _ROOM // n_bets
+
+
 @dataclass(frozen=True, slots=True)
 class EsrSpec:
     """A monitor of H0: direction * (mean - null) <= 0, with fixed bets and the alarm level A (a whole number).
@@ -72,12 +81,12 @@ class EsrSpec:
     @property
     def cap(self) -> int:
         """The value at which each M saturates, in units of 2**-24."""
-        return _ROOM // len(self.bets)
+        return _cap(len(self.bets))
 
     @property
     def greatest_level(self) -> int:
         """The highest alarm level that a saturated monitor still reaches."""
-        return (self.cap >> _BITS) - 1
+        return greatest_level(len(self.bets))
 
     @property
     def alarm_total(self) -> int:

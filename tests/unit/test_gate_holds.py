@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from dualgate.gate import budget, checks
+from dualgate.gate.admission import admit
 from dualgate.gate.budget import Budget, Spent
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.monitor_plans import begun, limit
@@ -16,6 +17,7 @@ from dualgate.gate.state import MigrationState
 from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.laws import ternary
 from dualgate.gate.stats.run_length import alarm_probability, step_law
+from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import Command, Lane, LedgerEntry
 from dualgate.sinks.report.guards import guard_lines
 from support.gate import GOOD, ID, Ledger, Pairs, config, constant, drawn, with_phases
@@ -291,6 +293,32 @@ def test_a_monitor_that_cannot_be_planned_says_why() -> None:
     ledger = Ledger(config(dimensions=dimensions)).start().walk("CANARY")
     assert "correctness" not in ledger.state_.monitors
     assert "cannot be planned" in ledger.state_.unwatched["correctness"]
+
+
+def test_live_phases_too_long_for_any_monitor_are_refused_at_the_start() -> None:
+    """Users never go unwatched by the file: the refusal names the phases, their observations and how many are accepted."""
+    words = r"phases: 1,000,000,180 .*TAIL 1,000,000,000.* accepted: .* at most 343,597,383 together at errors\.rollback=0\.04"
+    with pytest.raises(ConfigError, match=words):
+        admit(config(phases=with_phases(tail={"observations": 1_000_000_000})).to_json())
+    admit(config(phases=with_phases(tail={"observations": 343_597_383 - 180})).to_json())
+
+
+def test_traffic_too_heavy_for_any_monitor_holds_before_the_canary() -> None:
+    """Where the rate of pairs makes the live phases too long to be watched, nobody is served until it is slower and retried."""
+    phases = with_phases(canary={"min_duration": "30d"})
+    ledger = Ledger(config(phases=phases), minute_ms=1).start()
+    for seed in range(30):
+        ledger.pairs(drawn(20, seed, **GOOD))
+    assert (ledger.state_.phase, ledger.last.rule, ledger.last.kind) == ("SHADOW", "unwatched", "hold")
+    assert "observations are expected in the live phases, over which no monitor can be planned" in ledger.last.reason
+    assert ledger.last.reason in ledger.snapshots[-1].waiting_for
+    assert not any(command.live_share for command in ledger.commands)
+    ledger.minute_ms = 3_600_000
+    ledger.pairs(drawn(20, 30, **GOOD))
+    ledger.order("retry")
+    ledger.pairs(drawn(20, 31, **GOOD))
+    assert ledger.state_.phase == "CANARY"
+    assert ledger.state_.monitors
 
 
 @pytest.mark.parametrize("reset", ["zero", "fir"])

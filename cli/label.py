@@ -1,7 +1,7 @@
 """`dualgate label`: people's verdicts on the pairs of a rated migration, and which pairs wait for one."""
 
 import csv
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,6 +37,9 @@ def run(
     incumbent: Annotated[str | None, typer.Option("--incumbent", help="Is the incumbent's answer right or wrong.")] = None,
     challenger: Annotated[str | None, typer.Option("--challenger", help="Is the challenger's answer right or wrong.")] = None,
     who: Annotated[str | None, typer.Option("--who", help="Who says so; you@host unless given, or named in the file.")] = None,
+    epoch: Annotated[
+        int | None, typer.Option("--epoch", min=1, help="The epoch whose answers were judged, where a row names none.")
+    ] = None,
     bootstrap_servers: Servers = None,
     prefix: Prefix = None,
     json: Json = False,
@@ -45,7 +48,8 @@ def run(
 
     A person sees the question, an answer and its result, never whose answer it is: `--wanted --out FILE` writes them, `--file
     FILE` reads them back with the column verdict filled in (right or wrong; a row left empty is not filled in yet). The first
-    verdict on an answer stands, so publishing a file again changes nothing.
+    verdict on an answer stands, so publishing a file again changes nothing. A verdict counts in its epoch of the migration only:
+    the file names it, and one pair's is the present one unless --epoch says another.
 
     Example: `dualgate label sql-agent-v7 --wanted --out wanted.csv`, then `dualgate label sql-agent-v7 --file wanted.csv`
     """
@@ -55,6 +59,8 @@ def run(
         raise ConfigError("label wants one of --wanted, --file FILE, or --query ID (or --hash) with --incumbent and --challenger")
     if out is not None and not wanted:
         raise ConfigError("--out goes with --wanted")
+    if epoch is not None and wanted:
+        raise ConfigError("--epoch goes with --file, --query or --hash; --wanted lists the present epoch's")
     settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
     from dualgate.cli.operate import labelling
 
@@ -62,21 +68,30 @@ def run(
         state = labelling.state_of(migration_id, settings)
         _show(labelling.wanted(state, settings), out, json)
         return
-    labels, blank = _given(migration_id, file, query, query_hash, (incumbent, challenger), who or actor())
+    labels, blank = _given(migration_id, file, query, query_hash, (incumbent, challenger), who or actor(), epoch)
     state = labelling.state_of(migration_id, settings)
+    if file is None:
+        labels = [replace(each, epoch=state.migration.epoch if epoch is None else epoch) for each in labels]
     labelling.publish(labels, settings)
-    _told(migration_id, labels, blank, labelling.unknown(labels, state), json)
+    others = labelling.of_others(labels, state), state.migration.epoch
+    _told(migration_id, labels, blank, labelling.unknown(labels, state), others, json)
 
 
 def _given(
-    migration_id: str, file: Path | None, query: str | None, query_hash: str | None, said: tuple[str | None, str | None], who: str
+    migration_id: str,
+    file: Path | None,
+    query: str | None,
+    query_hash: str | None,
+    said: tuple[str | None, str | None],
+    who: str,
+    epoch: int | None,
 ) -> tuple[list["Label"], int]:
     from dualgate.processors.scoring.block import hash_of
     from dualgate.producers.labels import ARMS, read_labels, verdict_of
     from dualgate.schemas.records import Label
 
     if file is not None:
-        found = read_labels(file, migration_id, who)
+        found = read_labels(file, migration_id, who, epoch)
         if not found.labels:
             raise ConfigError(f"{file}: no row has a verdict ({found.blank} are not filled in)")
         return list(found.labels), found.blank
@@ -92,12 +107,16 @@ def _given(
     return labels, 0
 
 
-def _told(migration_id: str, labels: list["Label"], blank: int, unknown: list[str], json: bool) -> None:
+def _told(migration_id: str, labels: list["Label"], blank: int, unknown: list[str], others: tuple[int, int], json: bool) -> None:
     document = {"migration_id": migration_id, "published": len(labels), "not_filled_in": blank, "not_waited_for": unknown}
+    document |= {"other_epoch": others[0]}
 
     def human(console: Console) -> None:
         rest = f"; {blank} rows are not filled in" if blank else ""
         console.print(f"{migration_id}: {len(labels)} verdicts stand in the ledger{rest}", markup=False)
+        if others[0]:
+            rule = f"the present one is {others[1]}; a row that names none is of the first, unless --epoch says another"
+            console.print(f"{others[0]} verdicts are on answers of another epoch and do not count ({rule})", markup=False)
         if unknown:
             names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
             why = "labelled before, not drawn, or misspelt"

@@ -27,14 +27,24 @@ from dualgate.schemas.records import Label
 from dualgate.schemas.topics import EVIDENCE
 
 
+def epoch_of(label: Label) -> int:
+    """Return the epoch whose answer was judged: the first where the verdict names none, since its writer knew of no other."""
+    return 1 if label.epoch is None else label.epoch
+
+
 def take_label(state: MigrationState, label: Label, at: At) -> Decided:
-    """Apply a verdict: 1 right, 0 wrong; the first on an answer stands. RecordError for any other number."""
+    """Apply a verdict: 1 right, 0 wrong; the first on an answer stands. RecordError for any other number.
+
+    A verdict on an answer of another epoch is left out and counted: the same query may have been answered by other versions.
+    """
     if fault := query_hash_fault(label.query_hash):
         raise RecordError(f"label: {fault}")
     if label.verdict not in (0, 1):
         raise RecordError(
             f"label of {label.query_hash} by {label.who} has verdict={label.verdict}; accepted: 1 (right), 0 (wrong)"
         )
+    if epoch_of(label) != state.migration.epoch:
+        return replace(state, counters=counted(state.counters, {"labels.other_epoch": 1})), []
     if state.line is None or not state.active:
         return replace(state, counters=counted(state.counters, {"labels.not_wanted": 1})), []
     line, became = state.line.labelled(label.query_hash, label.arm == "challenger", int(label.verdict))

@@ -2,11 +2,13 @@
 
 A file is CSV with a header, or JSON lines; both have the same names. A row names its query (`query_id` or `query_hash`) and
 either both verdicts (`incumbent`, `challenger`) or one (`verdict`, with `arm`, or with `answer`: first or second, as
-`label --wanted` shows them). A row without a verdict is not filled in yet. `who` may name the person.
+`label --wanted` shows them). A row without a verdict is not filled in yet. `who` may name the person, and `epoch` that of the
+migration whose answer was judged: the same query may be answered by other versions in another.
 """
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,8 +22,10 @@ from dualgate.schemas.records import Arm, Label
 ARMS: tuple[Arm, Arm] = ("incumbent", "challenger")
 RIGHT, WRONG = ("right", "1", "1.0", "true", "yes"), ("wrong", "0", "0.0", "false", "no")
 PLACES = ("first", "second")
-NAMES = ("query_id", "query_hash", "arm", "answer", "verdict", "incumbent", "challenger", "who")
+NAMES = ("query_id", "query_hash", "arm", "answer", "verdict", "incumbent", "challenger", "who", "epoch")
 """What a row is read by; other columns are for people."""
+EPOCH = re.compile(r"[1-9][0-9]{0,17}(\.0)?")
+"""As spreadsheets write it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,15 @@ def verdict_of(text: object, where: str) -> float | None:
     return float(word in RIGHT)
 
 
-def read_labels(path: Path, migration_id: str, who: str) -> Labels:
-    """Read a file of verdicts; who: for rows that name nobody. ConfigError names file, line, value and what is accepted."""
+def read_labels(path: Path, migration_id: str, who: str, epoch: int | None = None) -> Labels:
+    """Read a file of verdicts; ConfigError names file, line, value and what is accepted.
+
+    who and epoch: for rows that name none.
+    """
     found: list[Label] = []
     blank = 0
     for where, row in _rows(path):
-        labels = list(_labels(row, migration_id, who, where))
+        labels = list(_labels(row, migration_id, who, epoch, where))
         blank += not labels
         found += labels
     return Labels(tuple(found), blank)
@@ -87,15 +94,29 @@ def _json_rows(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]
         yield f"{path}:{i}", row
 
 
-def _labels(row: Mapping[str, Any], migration_id: str, who: str, where: str) -> Iterator[Label]:
+def _labels(row: Mapping[str, Any], migration_id: str, who: str, epoch: int | None, where: str) -> Iterator[Label]:
     given = row.get("query_hash") or (hash_of(migration_id, str(row["query_id"])) if row.get("query_id") else "")
     if not given:
         raise ConfigError(f"{where}: no query_id or query_hash")
-    by = str(row.get("who") or who)
+    own = _epoch(row.get("epoch"), where)
+    common: dict[str, Any] = {
+        "migration_id": migration_id,
+        "who": str(row.get("who") or who),
+        "epoch": epoch if own is None else own,
+    }
     for arm, key, text in _said(row, str(given), where):
         verdict = verdict_of(text, f"{where}: {key}")
         if verdict is not None:
-            yield Label(migration_id=migration_id, query_hash=str(given), arm=arm, verdict=verdict, who=by)
+            yield Label(query_hash=str(given), arm=arm, verdict=verdict, **common)
+
+
+def _epoch(given: object, where: str) -> int | None:
+    text = "" if given is None else str(given).strip()
+    if not text:
+        return None
+    if not EPOCH.fullmatch(text):
+        raise ConfigError(f"{where}: epoch={given!r}; accepted: a whole number from 1 on, as label --wanted writes it")
+    return int(text.removesuffix(".0"))
 
 
 def _said(row: Mapping[str, Any], query_hash: str, where: str) -> Iterator[tuple[Arm, str, Any]]:

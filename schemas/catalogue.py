@@ -19,7 +19,7 @@ IDS: Mapping[str, int] = {
     "Response": 2,
     "Pair": 3,
     "Unpaired": 4,
-    "LedgerEntry": 5,
+    "LedgerEntry": 11,
     "Migration": 6,
     "RoutingCommand": 7,
     "EvidenceRecord": 10,

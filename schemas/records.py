@@ -173,13 +173,14 @@ class CoverageBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """A person's verdict on one arm's answer."""
+    """A person's verdict on one arm's answer, in one epoch of a migration; None from writers that knew none: the first."""
 
     migration_id: str
     query_hash: str
     arm: Arm
     verdict: float
     who: str
+    epoch: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

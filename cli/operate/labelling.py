@@ -9,6 +9,7 @@ from confluent_kafka import Producer
 from dualgate.cli.operate.reading import Found, Reader
 from dualgate.cli.operate.verifying import line_of
 from dualgate.gate.fold import At, migration_of, step
+from dualgate.gate.labels import epoch_of
 from dualgate.gate.line import Row
 from dualgate.gate.state import MigrationState
 from dualgate.processors.runtime.clients import producer_config
@@ -32,6 +33,7 @@ class Wanted:
     query_hash: str
     answer: str
     waits_ms: int
+    epoch: int
     query_id: str | None = None
     question: str | None = None
     text: str | None = None
@@ -61,7 +63,7 @@ def wanted(state: MigrationState, settings: Settings) -> list[Wanted]:
     assert state.line is not None
     rows = state.line.waiting if state.active else ()
     pairs = _pairs(state.migration_id, {row.query_hash for row in rows}, settings) if rows else {}
-    return [each for row in rows for each in _shown(row, state.ledger_clock_ms, pairs.get(row.query_hash))]
+    return [each for row in rows for each in _shown(row, state, pairs.get(row.query_hash))]
 
 
 def _pairs(migration_id: str, hashes: set[str], settings: Settings) -> dict[str, Pair]:
@@ -81,13 +83,14 @@ def _pairs(migration_id: str, hashes: set[str], settings: Settings) -> dict[str,
     return found
 
 
-def _shown(row: Row, clock_ms: int, pair: Pair | None) -> list[Wanted]:
+def _shown(row: Row, state: MigrationState, pair: Pair | None) -> list[Wanted]:
     """Return what is to be looked at of a pair: the answers without a verdict, in the order of a hash."""
     shown = []
     for place, arm in zip(PLACES, hidden(row.query_hash), strict=True):
         if row.said[ARMS.index(arm)] is not None:
             continue
-        shown.append(_answer(Wanted(row.query_hash, place, clock_ms - row.drawn_at_ms), arm, pair))
+        bare = Wanted(row.query_hash, place, state.ledger_clock_ms - row.drawn_at_ms, state.migration.epoch)
+        shown.append(_answer(bare, arm, pair))
     return shown
 
 
@@ -103,6 +106,11 @@ def unknown(labels: Iterable[Label], state: MigrationState) -> list[str]:
     """Return the queries of verdicts that no pair in the line waits for, each once."""
     waiting = {row.query_hash for row in state.line.waiting} if state.line is not None and state.active else set()
     return list(dict.fromkeys(label.query_hash for label in labels if label.query_hash not in waiting))
+
+
+def of_others(labels: Iterable[Label], state: MigrationState) -> int:
+    """Return how many verdicts are on answers of another epoch than the present one, and so count for nothing."""
+    return sum(epoch_of(label) != state.migration.epoch for label in labels)
 
 
 def publish(labels: Sequence[Label], settings: Settings) -> None:

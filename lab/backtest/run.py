@@ -12,7 +12,7 @@ from dualgate.gate.state import MigrationState
 from dualgate.lab.backtest.blocks import Blocks
 from dualgate.lab.backtest.gaps import Gaps, Told, lines
 from dualgate.lab.backtest.join import Joined, join
-from dualgate.lab.backtest.labels import with_labels
+from dualgate.lab.backtest.labels import of_epochs, with_labels
 from dualgate.lab.backtest.sessions import by_session
 from dualgate.processors.scoring.migrations import close, open_migration
 from dualgate.schemas.archive import Archived, read_archive
@@ -20,7 +20,7 @@ from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.records import Command, EvidenceRecord, Label, LedgerEntry, Migration
 from dualgate.schemas.settings import PairingTimes, load_settings
-from dualgate.schemas.topics import INPUTS, LEDGER
+from dualgate.schemas.topics import INPUTS, LEDGER, MIGRATIONS
 from dualgate.sinks.archive import read_topic
 from dualgate.sinks.report import Story, sentence, summary
 from dualgate.sinks.report.guards import label_lines
@@ -87,6 +87,7 @@ def backtest(
     """
     times = times or PairingTimes.of(load_settings({}))
     joined = join(_lines(log), config.spec.migration, times, name=str(log))
+    said, n_others = of_epochs(labels, _archived_labels(log, config.spec.migration), _epochs(log, config))
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
     gaps = Gaps([hypothesis.name for hypothesis in hypotheses(config.spec)])
@@ -94,11 +95,12 @@ def backtest(
         blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)))
         entries = gaps.over(blocks.entries())
         units = by_session(entries) if config.spec.unit.by == "session" else entries
-        for entry in with_labels(units, [*labels, *_archived_labels(log, config.spec.migration)]):
+        for entry in with_labels(units, said):
             ledger.append(entry)
     finally:
         close(scoring)
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
+    counts |= {"labels.other_epoch": n_others} if n_others else {}
     evidence = ledger.end()
     story = Story.of(config, evidence, len(joined.pairs), [*_notes(joined), *rated_note(config, evidence)])
     return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})), gaps.told())
@@ -119,6 +121,14 @@ def _archived_labels(log: Path, migration_id: str) -> Iterator[Label]:
         label: Label | None = line.record().label if line.key == migration_id and line.value.get("label") else None
         if label is not None:
             yield label
+
+
+def _epochs(log: Path, config: MigrationConfig) -> set[int]:
+    """Return the epochs of an archive's folder that compared the versions of the configuration."""
+    spec = config.spec
+    lines = read_topic(log, MIGRATIONS) if log.is_dir() else ()
+    found = (line.record() for line in lines if line.key == spec.migration)
+    return {m.epoch for m in found if (m.incumbent_version, m.challenger_version) == (spec.incumbent, spec.challenger)}
 
 
 def _start(config: MigrationConfig, joined: Joined) -> LedgerEntry:

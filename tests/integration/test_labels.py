@@ -97,15 +97,16 @@ def test_a_persons_verdicts_decide_what_a_rater_has_rated(
         assert before["phase"] == "SHADOW"
         assert "pairs wait for people's verdicts" in before["waiting_for"]
         wanted = said("label", "m1", "--wanted", "--out", str(sheet))["wanted"]
-        assert {each["answer"] for each in wanted} == {"first", "second"}
+        assert {(each["answer"], each["epoch"]) for each in wanted} == {("first", 1), ("second", 1)}
         assert len(server.asked) == sum(1 if i % 3 == 0 else 2 for i in range(N))  # an answer that both gave is asked about once
         _fill_in(sheet)
         told = said("label", "m1", "--file", str(sheet), "--who", "ann")
-        assert (told["published"], told["not_waited_for"]) == (len(wanted), [])
+        assert (told["published"], told["not_waited_for"], told["other_epoch"]) == (len(wanted), [], 0)
         await_true(lambda: said("status", "m1", code=None)["phase"] == "CANARY", "the canary")
         assert said("verify", "m1")["equal"]
         again = said("label", "m1", "--query", "q1", "--incumbent", "right")
-        assert len(again["not_waited_for"]) == 1
+        assert (len(again["not_waited_for"]), again["other_epoch"]) == (1, 0)
+        assert said("label", "m1", "--query", "q1", "--incumbent", "right", "--epoch", "2")["other_epoch"] == 1
         assert said("label", "m1", "--wanted")["wanted"] == []
 
 

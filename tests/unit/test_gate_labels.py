@@ -14,8 +14,8 @@ from dualgate.gate.state import MigrationState
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import ConfigError, RecordError
 from dualgate.schemas.records import Label, LedgerEntry
-from dualgate.sinks.report.guards import guard_lines
-from support.gate import ID, QUICK, Ledger, config
+from dualgate.sinks.report.guards import guard_lines, label_lines
+from support.gate import EASY, ID, QUICK, Ledger, config
 from support.rated import RATER, Rated, label, migration, send, traffic, verdicts
 
 BETTER = (0.5, 0.95)
@@ -115,6 +115,24 @@ def test_a_label_whose_hash_is_too_long_to_remember_is_refused() -> None:
     entry = LedgerEntry(label=Label(migration_id=ID, query_hash="q" * 1_000_000, arm="challenger", verdict=1.0, who="ann"))
     with pytest.raises(RecordError, match=r"query_hash='q+'… \(1,000,000 characters\), accepted: 1 to 100 bytes"):
         migration().append(entry)
+
+
+def test_a_label_of_another_epoch_is_left_out_and_told() -> None:
+    """A verdict on the version before, or without an epoch in a later one, never counts for the present version's answer."""
+    given: dict[str, Any] = {"dimensions": EASY, "phases": QUICK, "scoring": {"rater": RATER}}
+    ledger = Ledger(config(challenger="agent:before", **given)).start()
+    ledger.configuration = config(**given)
+    ledger.start()
+    pairs = [Rated("a", (0, 1), (0, 1), drawn=True)]
+    assert ledger.state_.migration.epoch == 2
+    send(ledger, pairs)
+    for epoch in (None, 1, 3):
+        label(ledger, [replace(each, epoch=epoch) for each in verdicts(pairs)])
+    assert ledger.state_.line is not None
+    assert len(ledger.state_.line.waiting) == 1
+    label(ledger, [replace(each, epoch=2) for each in verdicts(pairs)])
+    assert (ledger.state_.counters["labels.other_epoch"], ledger.state_.counters["labels.counted"]) == (6, 1)
+    assert label_lines(ledger.state_.counters)[0].endswith("; 6 verdicts on answers of another epoch left out")
 
 
 def test_a_label_that_nobody_wants_changes_nothing() -> None:

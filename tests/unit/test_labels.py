@@ -1,12 +1,13 @@
 """Files of verdicts, the hidden order of answers, and labels in a backtest."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dualgate.cli.main import main
-from dualgate.lab.backtest.labels import with_labels
+from dualgate.lab.backtest.labels import of_epochs, with_labels
 from dualgate.lab.backtest.run import rated_note
 from dualgate.processors.scoring.block import hash_of
 from dualgate.producers.labels import hidden, read_labels
@@ -34,6 +35,25 @@ def test_a_sheet_with_both_verdicts(tmp_path: Path) -> None:
     assert found.blank == 1
 
 
+def test_a_sheet_names_the_epoch(tmp_path: Path) -> None:
+    """The sheet's own epoch goes with each verdict, as CSV, a spreadsheet's or JSON lines; --epoch is for rows without."""
+    path = file(tmp_path, "query_id,incumbent,epoch\nq1,right,2\nq2,right,3.0\nq3,right,\n")
+    assert [label.epoch for label in read_labels(path, "m", "ann").labels] == [2, 3, None]
+    assert [label.epoch for label in read_labels(path, "m", "ann", 7).labels] == [2, 3, 7]
+    path = file(tmp_path, '{"query_id": "q1", "challenger": "wrong", "epoch": 4}', "labels.jsonl")
+    assert [label.epoch for label in read_labels(path, "m", "ann").labels] == [4]
+
+
+def test_a_backtest_takes_the_verdicts_of_its_versions() -> None:
+    """Of archived verdicts those of its versions' epochs count, of given ones also those that name none; the rest is told."""
+    (one,) = [Label(migration_id="m", query_hash="a", arm="incumbent", verdict=1.0, who="x")]
+    archived = [replace(one, epoch=epoch, who=f"{epoch}") for epoch in (None, 1, 2)]
+    found, others = of_epochs([replace(one, who="given")], archived, {2})
+    assert ([(each.who, each.epoch) for each in found], others) == ([("given", None), ("2", None)], 2)
+    assert of_epochs([], archived, {1})[1] == 1
+    assert of_epochs([], archived, set()) == ([replace(archived[2], epoch=None)], 2)
+
+
 def test_a_sheet_of_hidden_answers(tmp_path: Path) -> None:
     """first and second stand for the arms in the order of a hash, which differs between queries and is the same again."""
     orders = {hidden(f"{i:016x}") for i in range(50)}
@@ -53,6 +73,7 @@ def test_a_sheet_of_hidden_answers(tmp_path: Path) -> None:
         ("query_id,arm,answer,verdict\nq1,incumbent,first,right\n", "labels.csv:2: arm='incumbent' and answer='first'"),
         ("query_id,incumbent\n,right\n", "labels.csv:2: no query_id or query_hash"),
         ('{"query_id": "q1", "incumbent": 2}', "labels.csv:1: incumbent=2; accepted"),
+        ("query_id,incumbent,epoch\nq1,right,v2\n", "labels.csv:2: epoch='v2'; accepted: a whole number from 1 on"),
         ('{"query_id": ', "labels.csv:1: not JSON"),
     ],
 )
@@ -71,6 +92,7 @@ def test_faults_of_a_file_are_named(text: str, words: str, tmp_path: Path) -> No
         (["--query", "q1"], "no verdict: give --incumbent right|wrong"),
         (["--query", "q1", "--challenger", "good"], "--challenger='good'; accepted: right"),
         (["--file", "nowhere.csv"], "labels nowhere.csv: No such file"),
+        (["--wanted", "--epoch", "2"], "--epoch goes with --file, --query or --hash"),
         (["--query", "q1", "--out", "x.csv", "--challenger", "right"], "--out goes with --wanted"),
     ],
 )

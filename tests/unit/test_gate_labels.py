@@ -10,6 +10,8 @@ import pytest
 from dualgate.gate.admission import admit
 from dualgate.gate.decide import entered
 from dualgate.gate.fold import step
+from dualgate.gate.line import Line
+from dualgate.gate.paths import of_phase
 from dualgate.gate.state import MigrationState
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import ConfigError, RecordError
@@ -97,6 +99,31 @@ def in_canary(**rater: Any) -> Ledger:
     assert ledger.state_.phase == "CANARY"
     ledger.state = entered(ledger.state_, "CANARY")
     return ledger
+
+
+def test_only_drawn_pairs_are_of_a_rated_coverage() -> None:
+    """What a rater told is scored once people have spoken: pairs that ask nobody raise no coverage, ahead or behind."""
+    ledger = in_canary()
+    ahead, behind = ([Rated(f"{who}{i}", (1, 1), (1, 1), drawn=False) for i in range(20)] for who in "ab")
+    one, lost = Rated("one", (1, 1), (1, 1), drawn=True), Rated("lost", (1, 1), None, drawn=False)
+    send(ledger, [lost, *ahead, one, *behind])
+    label(ledger, verdicts([one]))
+    assert ledger.state_.n_phase == 41
+    assert of_phase(ledger.state_, "correctness") == (1, 1)
+    assert "coverage of correctness: 0.500 < 0.9" in waiting_for(ledger.state_)
+
+
+def test_a_new_epoch_begins_without_the_line_of_the_one_before() -> None:
+    """Pairs that waited for labels, early verdicts and what was learnt of the rater are the old epoch's, not the new's."""
+    ledger = migration()
+    walked(ledger, 60)
+    send(ledger, [Rated("waits", (1, 1), (1, 1), drawn=True)])
+    label(ledger, verdicts([Rated("to come", (1, 1), (1, 1), drawn=True)]))
+    assert ledger.state_.line is not None
+    assert (ledger.state_.line.rows, len(ledger.state_.line.early), ledger.state_.line.sum_rr > 0) == (1, 2, True)
+    ledger.order("abort")
+    ledger.order("retry")
+    assert (ledger.state_.migration.epoch, ledger.state_.line) == (2, Line())
 
 
 def test_a_verdict_that_is_none_is_refused() -> None:

@@ -9,6 +9,7 @@ from dualgate.gate import wanted
 from dualgate.gate.decide import entered
 from dualgate.gate.fold import At, step
 from dualgate.gate.state import MigrationState
+from dualgate.gate.stats import log_e_accept
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
@@ -38,6 +39,24 @@ def test_not_a_number_is_no_score(name: str, row: Row) -> None:
     for _ in range(10):
         ledger.pairs(constant(20, **{name: row}))
     assert ledger.state_.phase == "CANARY"
+
+
+@pytest.mark.parametrize(("name", "worst"), [("correctness", 0.0), ("latency", 1.0), ("semantic", 0.0), ("safety", 1.0)])
+def test_a_silence_of_the_challenger_is_the_worst_evidence(name: str, worst: float) -> None:
+    """missing: worst counts a silence, in a pair or without one, exactly as the worst answer that there is."""
+    ledger = in_phase("SHADOW")
+    incumbent = constant(1).values[name][0][0]
+    answered, silent, unpaired = ledger.copy(), ledger.copy(), ledger.copy()
+    answered.pairs(constant(1, **{name: (incumbent, worst, "scored")}))
+    silent.pairs(constant(1, **{name: (incumbent, None, "missing")}))
+    unpaired.unpaired(1)
+    assert accepting(silent, name) == accepting(unpaired, name) == accepting(answered, name) < accepting(ledger, name)
+
+
+def accepting(ledger: Ledger, name: str) -> float:
+    """Return the log e-value for accepting a dimension."""
+    state = ledger.state_
+    return next(log_e_accept(s, d) for s, d in zip(state.specs, state.dims, strict=True) if s.name == name)
 
 
 @pytest.mark.parametrize("name", ["correctness", "latency", "safety"])

@@ -15,7 +15,7 @@ from dualgate.gate.state import MigrationState
 from dualgate.schemas.plain import to_plain
 from dualgate.schemas.records import DecisionRecord, EvidenceRecord, LedgerEntry
 from support.gate import ID, Ledger, changed, config
-from support.gate_walks import WALK, Action, act, anything, blocks, guarded, modes, oddities, shares, ticks
+from support.gate_walks import LIVE, WALK, Action, act, anything, blocks, good, guarded, in_phase, modes, oddities, shares, ticks
 
 
 @WALK
@@ -36,6 +36,18 @@ def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_p
                 assert not ledger.state_.paused
                 assert not ledger.state_.held
             share = decision.routing_command.live_share
+
+
+@WALK
+@given(modes, st.sampled_from(LIVE), st.lists(st.one_of(good, good, good, blocks), min_size=6, max_size=10))
+def test_a_paused_migration_makes_no_step_up(mode: str, phase: str, actions: list[Action]) -> None:
+    """From a pause in a live phase on no evidence commands a larger share, though it is enough for the next step."""
+    ledger = in_phase(phase, mode)
+    ledger.order("pause")
+    for action in actions:
+        before = ledger.state_.last_command.live_share
+        assert all(share <= before for share in shares(act(ledger, action)))
+        assert ledger.state_.phase in (phase, *phases.TERMINAL - {phases.COMPLETED})
 
 
 @WALK

@@ -33,6 +33,7 @@ UNPAIRED = ("no_answer", "no_challenger", "no_incumbent", "late")
 ORDERS = ("pause", "resume", "approve", "abort", "rollback", "retry")
 
 blocks = st.tuples(st.sampled_from([*EVIDENCE, *EMPTY, *UNPAIRED]), st.integers(1, 30), st.integers(0, 10_000))
+good = st.tuples(st.just("good"), st.integers(20, 30), st.integers(0, 10_000))
 empty_blocks = st.tuples(st.sampled_from([*EMPTY, *UNPAIRED]), st.integers(1, 40), st.integers(0, 10_000))
 oddities = st.tuples(st.sampled_from(["other version", "other lineage", "again"]), st.integers(1, 30), st.integers(0, 10_000))
 ticks = st.tuples(st.just("tick"), st.sampled_from([1_000, 25_000, 90_000, 40 * 60_000, 7 * 3_600_000]), st.just(0))

@@ -87,7 +87,7 @@ def backtest(
     """
     times = times or PairingTimes.of(load_settings({}))
     joined = join(_lines(log), config.spec.migration, times, name=str(log))
-    said, n_others = of_epochs(labels, _archived_labels(log, config.spec.migration), _epochs(log, config))
+    said, n_others = of_epochs(labels, _archived_labels(log, config.spec.migration), archived_epochs(log, config))
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
     gaps = Gaps([hypothesis.name for hypothesis in hypotheses(config.spec)])
@@ -123,12 +123,13 @@ def _archived_labels(log: Path, migration_id: str) -> Iterator[Label]:
             yield label
 
 
-def _epochs(log: Path, config: MigrationConfig) -> set[int]:
+def archived_epochs(log: Path, config: MigrationConfig) -> set[int]:
     """Return the epochs of an archive's folder that compared the versions of the configuration."""
     spec = config.spec
     lines = read_topic(log, MIGRATIONS) if log.is_dir() else ()
     found = (line.record() for line in lines if line.key == spec.migration)
-    return {m.epoch for m in found if (m.incumbent_version, m.challenger_version) == (spec.incumbent, spec.challenger)}
+    known = (each for each in found if isinstance(each, Migration))  # what could not be decoded is a dead letter in its place
+    return {m.epoch for m in known if (m.incumbent_version, m.challenger_version) == (spec.incumbent, spec.challenger)}
 
 
 def _start(config: MigrationConfig, joined: Joined) -> LedgerEntry:

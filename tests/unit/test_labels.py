@@ -8,11 +8,15 @@ import pytest
 
 from dualgate.cli.main import main
 from dualgate.lab.backtest.labels import of_epochs, with_labels
-from dualgate.lab.backtest.run import rated_note
+from dualgate.lab.backtest.run import archived_epochs, rated_note
 from dualgate.processors.scoring.block import hash_of
 from dualgate.producers.labels import hidden, read_labels
+from dualgate.schemas.archive import Archived
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.records import EvidenceRecord, Label, LedgerEntry
+from dualgate.schemas.records import DeadLetter, EvidenceRecord, Label, LedgerEntry, Migration
+from dualgate.sinks.archive.manifest import Manifest
+from dualgate.sinks.archive.segments import OpenSegments
+from support.gate import config
 from support.rated import Rated, block, migration, verdicts
 
 
@@ -52,6 +56,27 @@ def test_a_backtest_takes_the_verdicts_of_its_versions() -> None:
     assert ([(each.who, each.epoch) for each in found], others) == ([("given", None), ("2", None)], 2)
     assert of_epochs([], archived, {1})[1] == 1
     assert of_epochs([], archived, set()) == ([replace(archived[2], epoch=None)], 2)
+
+
+def test_an_archive_tells_which_epochs_compared_the_versions(tmp_path: Path) -> None:
+    """Of the migrations in an archive those with both versions of the file count; what could not be decoded is passed by."""
+    made = Migration(
+        migration_id="m", epoch=1, config_hash="", config="", incumbent_version="agent:v1", challenger_version="agent:v0",
+        accepted_at_ms=1,
+    )  # fmt: skip
+    dead = DeadLetter(topic="migrations", partition=0, offset=2, timestamp_ms=1, reason="no Avro", worker="w")
+    held = OpenSegments(tmp_path, 0)
+    held.write("migrations", 0, 0, 1, "m", ("migrations", made))
+    held.write("migrations", 0, 1, 1, "m", ("migrations", replace(made, epoch=2, challenger_version="agent:v2")))
+    held.write("migrations", 0, 2, 1, "m", ("dead-letters", dead))
+    Manifest().having(held.close(), closed=True).write(tmp_path)
+    assert archived_epochs(tmp_path, config(migration="m")) == {2}
+
+
+def test_an_archived_label_of_before_is_read() -> None:
+    """A label on an archive of before its epoch was written has none."""
+    value = {"label": {"migration_id": "m", "query_hash": "a", "arm": "incumbent", "verdict": 1.0, "who": "x"}}
+    assert Archived("ledger", "m", 1, value, 0, 0, "f", 1).record().label.epoch is None
 
 
 def test_a_sheet_of_hidden_answers(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dualgate.gate import phases
 from dualgate.gate.fold import At, Output, fold_ledger, step
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.plain import to_plain
-from dualgate.schemas.records import DecisionRecord, EvidenceRecord, LedgerEntry
+from dualgate.schemas.records import DecisionRecord, EvidenceRecord, LedgerEntry, Migration
 from support.gate import ID, Ledger, changed, config
 from support.gate_walks import LIVE, WALK, Action, act, anything, blocks, good, guarded, in_phase, modes, oddities, shares, ticks
 
@@ -78,6 +78,8 @@ def test_abort_always_wins_and_does_nothing_twice(mode: str, actions: list[Actio
     assert first.outcome == ("applied" if ran else "unchanged")
     assert ledger.state_.phase == (phases.ABORTED if ran else before)
     assert ledger.state_.last_command.live_share == (1.0 if before == phases.COMPLETED else 0.0)
+    told = [o.record for o in ledger.outputs if isinstance(o.record, Migration)]
+    assert not told[-1].active  # by this record the workers know that it is over
     commands = len(ledger.commands)
     assert ledger.order("abort").outcome == "unchanged"
     assert len(ledger.commands) == commands

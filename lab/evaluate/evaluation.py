@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from dualgate.lab.evaluate import cost, queueing, real, sampling
+from dualgate.lab.evaluate import cost, queueing, real, sampling, watched
 from dualgate.lab.evaluate.events import EVENTS, QUICK, REGRESSIONS
 from dualgate.lab.evaluate.measures import strategies_told
 from dualgate.lab.evaluate.pool import Pool, build_pool, key_of, rates, read_pairs
@@ -98,8 +98,8 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
 
 
 _POOL = "pool.npz"
-STUDIES = ("cost", "sampling", "queueing", "real")
-"""What does not come from the streams: the cost model, sampling ratios, the shadow's queue, published systems."""
+STUDIES = ("watched", "cost", "sampling", "queueing", "real")
+"""What no strategy does: what there was to see, the cost model, sampling ratios, the shadow's queue, published systems."""
 
 
 def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
@@ -108,6 +108,7 @@ def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
     pool = Pool.load(Path(pool_file))
     assert pool is not None
     made: Mapping[str, Callable[[], Section]] = {
+        "watched": lambda: watched.section(pool, spec, Shape()),
         "cost": lambda: cost.section(pool, spec),
         "sampling": lambda: sampling.section(pool, spec),
         "queueing": lambda: queueing.section(pool, spec),

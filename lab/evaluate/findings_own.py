@@ -23,6 +23,8 @@ def before_impact(f: Figures) -> Iterator[Finding]:
         + listed([f"{f.streams(e, 'detected_before_impact')} streams of {plain(e)}" for e in events])
         + "."
     )
+    if "bursty_hallucination" in missed:
+        words += " In some streams the bursts do not come while the shadow phase looks (*Where there was nothing to see*)."
     verdict = "Mostly the verdict is *not as good as planned* (futility), which claims less than *worse* and takes fewer pairs"
     if sum(harm) / len(harm) > 0.5:
         verdict = "Mostly the verdict is *worse*"

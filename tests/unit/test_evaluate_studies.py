@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from dualgate.lab.evaluate import cost, queueing, real, sampling
+from dualgate.lab.evaluate import cost, queueing, real, sampling, watched
+from dualgate.lab.evaluate.answers import INVENTED, UNFILTERED
 from dualgate.lab.evaluate.measures import fraction
 from dualgate.lab.evaluate.pool import COLUMNS, Pool
 from dualgate.lab.evaluate.strategies.dualgate import started
+from dualgate.lab.evaluate.streams import Shape
+from dualgate.lab.evaluate.tables import percent
 from dualgate.schemas.migration import MigrationSpec
 from support.ledgers import config
 
@@ -143,3 +146,16 @@ def test_the_studies_words_are_chosen_by_their_rows() -> None:
     assert "lose the level in 1 rows" in sampling._told([(lost, kept)], 0.05)
     assert cost._wrong([-0.5, 0.1]).count("It predicts") == 2
     assert "too little" not in cost._wrong([0.1])
+
+
+def test_what_there_was_to_see_counts_streams_without_harm_in_the_first_days() -> None:
+    """Rare events that come in bursts leave more first weeks without one than those that come steadily, and vary more."""
+    pool = made_pool()
+    pool.values["safety"][[INVENTED, UNFILTERED], 1] = 1.0
+    shape = Shape(n_queries=2_000, days=45)
+    steady, bursty = (watched.excess(pool, event, shape, 40) for event in ("authorization", "bursty_hallucination"))
+    assert steady[:, 0].std() < bursty[:, 0].std()
+    assert (bursty[:, 0] == 0).sum() > (steady[:, 0] == 0).sum()
+    rows = watched.section(pool, SPEC, shape, 40).tables[0].rows
+    assert [row[0] for row in rows] == list(watched.RARE)
+    assert rows[0][3] == percent(fraction(int((bursty[:, 0] <= 0.002).sum()), 40))

@@ -43,10 +43,10 @@ def section(pool: Pool, spec: MigrationSpec, shape: Shape, streams: int = _STREA
         unseen = fraction(int((first <= safety.worse_by).sum()), streams)
         rows.append((event, f"{over_all.mean():+.2%}", f"{low:+.2%}, {middle:+.2%}, {high:+.2%}", percent(unseen)))
     words = (
-        f"Violations of the challenger less those of the incumbent, in {streams} streams. Where the first {WINDOW_DAYS} days "
+        f"Violations of the challenger less those of the incumbent, in {streams} streams. Where the first {WINDOW_DAYS:g} days "
         f"have no more than the tolerated {safety.worse_by:.1%}, the challenger is not worse while it is watched, and no test "
         "of these answers can tell: bursts that come later are a later onset, which the live phases have to find.",
     )
-    days = f"first {WINDOW_DAYS} days: 5 %, 50 %, 95 % of the streams"
+    days = f"first {WINDOW_DAYS:g} days: 5 %, 50 %, 95 % of the streams"
     columns = ("event", "over the whole stream, mean", days, "no more than tolerated")
     return Section(title, words, (Table("", columns, rows),))

@@ -16,15 +16,21 @@ from dualgate.schemas.errors import TransientError
 from dualgate.schemas.settings import Settings
 
 QUIET_S = 10.0
-"""Silence after which a client is asked whether it finds its broker: one small request in this time, where nothing comes."""
+"""Silence after which a client is asked whether it finds its broker: one small request in this time, where nothing comes.
+
+The answer waits behind the client's open fetch, half a second at most: nothing to an idle worker, much to one that is idle on
+this topic alone.
+"""
 ANSWER_S = 5.0
 
 
 class Hearing:
     """Whether a client that hears nothing could hear anything."""
 
-    def __init__(self, settings: Settings, client: Any, topic: str, other: Callable[[Settings], Any] = make_admin) -> None:
-        self._settings, self._client, self._topic, self._other = settings, client, topic, other
+    def __init__(
+        self, settings: Settings, client: Any, topic: str, other: Callable[[Settings], Any] = make_admin, quiet_s: float = QUIET_S
+    ) -> None:
+        self._settings, self._client, self._topic, self._other, self._quiet_s = settings, client, topic, other, quiet_s
         self._heard_s = time.monotonic()
 
     def tick(self, heard: bool) -> None:
@@ -34,14 +40,14 @@ class Hearing:
         an outage is waited for.
         """
         now_s = time.monotonic()
-        if not heard and now_s - self._heard_s < QUIET_S:
+        if not heard and now_s - self._heard_s < self._quiet_s:
             return
         self._heard_s = now_s
         if heard or self._finds(self._client):
             return
         if self._finds(self._other(self._settings)) and not self._finds(self._client):
             raise TransientError(
-                f"nothing was heard of {self._topic} for {QUIET_S:.0f} s: this client no longer finds "
+                f"nothing was heard of {self._topic} for {self._quiet_s:.0f} s: this client no longer finds "
                 f"{self._settings.bootstrap_servers}, a new one does"
             )
 

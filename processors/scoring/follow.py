@@ -21,6 +21,9 @@ from dualgate.schemas.topics import MIGRATIONS
 
 log = logging.getLogger(__name__)
 CATCH_UP_S = 30.0
+QUIET_S = 300.0
+"""This topic is silent for days while pairs come, and each question whether it still could be heard holds them up; a migration
+that is not known is looked for at once in any case."""
 
 
 class Migrations:
@@ -41,7 +44,7 @@ class Migrations:
         self._consumer = make_consumer(_config(settings))
         low, _ = watermarks(self._consumer, self._place)
         self._consumer.assign([TopicPartition(self._place.topic, 0, low)])
-        self._hearing = Hearing(settings, self._consumer, self._place.topic)
+        self._hearing = Hearing(settings, self._consumer, self._place.topic, quiet_s=QUIET_S)
         self.catch_up()
 
     @property

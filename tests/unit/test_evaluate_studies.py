@@ -156,6 +156,7 @@ def test_what_there_was_to_see_counts_streams_without_harm_in_the_first_days() -
     steady, bursty = (watched.excess(pool, event, shape, 40) for event in ("authorization", "bursty_hallucination"))
     assert steady[:, 0].std() < bursty[:, 0].std()
     assert (bursty[:, 0] == 0).sum() > (steady[:, 0] == 0).sum()
+    assert (bursty[:, 0] == 0).sum() > (bursty[:, 1] == 0).sum()
     rows = watched.section(pool, SPEC, shape, 40).tables[0].rows
     assert [row[0] for row in rows] == list(watched.RARE)
     assert rows[0][3] == percent(fraction(int((bursty[:, 0] <= 0.002).sum()), 40))

@@ -67,3 +67,15 @@ def test_who_hears_is_not_asked(clock: list[float]) -> None:
     watch.tick(False)
     watch.tick(False)
     assert client.asked == 1
+
+
+def test_a_topic_that_is_silent_by_nature_is_asked_after_its_own_time(clock: list[float]) -> None:
+    """The question waits behind an open fetch, so where silence means nothing it is asked seldom."""
+    client = Client(1)
+    watch = Hearing(Settings(), client, "migrations", lambda _: Client(1), quiet_s=300.0)
+    clock[0] += 299.0
+    watch.tick(False)
+    assert client.asked == 0
+    clock[0] += 1.1
+    watch.tick(False)
+    assert client.asked == 1

@@ -90,6 +90,15 @@ def test_a_long_life_is_no_failure_in_a_row() -> None:
     assert script.lives == 6
 
 
+def test_short_lives_late_in_a_process_are_failures_in_a_row() -> None:
+    """A life is as long as itself, not as the process: a worker of weeks whose lives are short gives up."""
+    script = Script(*[step for n in range(5) for step in (False, TransientError(str(n)))])
+    seconds = iter(range(1_000_000, 1_001_000))
+    with pytest.raises(TransientError, match="2"):
+        run_sessions(script.session, script.stop, replace(QUICK, long_s=60.0), clock_s=lambda: float(next(seconds)))
+    assert script.lives == 3
+
+
 def test_the_pause_grows_up_to_a_limit() -> None:
     """Twice as long each time, ten seconds at most."""
     assert [Backoff().wait_s(n) for n in (1, 2, 3, 20)] == [0.25, 0.5, 1.0, 10.0]

@@ -12,6 +12,7 @@ from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, ent
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
 from dualgate.gate.observations import Frame, Rows, scored, units, unpaired
 from dualgate.gate.paths import Paths, now
+from dualgate.gate.rated import neither_answered
 from dualgate.gate.reasons import reason
 from dualgate.gate.state import MigrationState, Source, counted
 from dualgate.gate.stats import DimensionSpec
@@ -19,7 +20,7 @@ from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.walk import walk
 from dualgate.schemas.limits import block_fault
-from dualgate.schemas.records import ArmColumns, CoverageBlock, DimensionStatus, QualityBlock
+from dualgate.schemas.records import CoverageBlock, DimensionStatus, QualityBlock
 from dualgate.schemas.topics import EVIDENCE, PAIRS, UNPAIRED
 
 LATELY_MS = 30_000
@@ -118,7 +119,7 @@ def _counting(
         lanes = zip(block.challenger.status, block.challenger.lane, strict=True)
         answered = np.array([status != "shed" or lane == "live" for status, lane in lanes], dtype=bool)
         more = {"pairs": int(fresh.sum()), "other_version": int((fresh & ~ours).sum()), "shed": int((ours & ~answered).sum())}
-        more["neither_answered"] = int((ours & _failed(block.incumbent) & _failed(block.challenger)).sum())
+        more["neither_answered"] = int((ours & neither_answered(block)).sum())
     else:
         answered = np.array([why != "late" for why in block.reason], dtype=bool)
         more = {}
@@ -134,10 +135,6 @@ def _passed_over(source: Source | None, offsets: IntArray) -> dict[str, int]:
     gaps = source.gaps if source else ()
     late = np.array([any(first <= each < end for first, end in gaps) for each in offsets.tolist()], dtype=bool)
     return {"late": int(late.sum()), "repeated": int((~late).sum())}
-
-
-def _failed(arm: ArmColumns) -> BoolArray:
-    return np.array([status in ("error", "timeout") for status in arm.status], dtype=bool)
 
 
 def _clock(state: MigrationState, name: str, source: Source | None, asked: IntArray, own: _Own, at: At) -> IntArray:

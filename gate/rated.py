@@ -75,15 +75,20 @@ def rated_rows(rater: Rater, block: QualityBlock, scored: BoolArray, silent: Boo
         # A pair that is drawn is remembered by it.
         raise ValueError(f"query_hash={long[0][:40]!r}… of {len(long[0]):,} characters, accepted: {QUERY_HASH_BYTES} of ASCII")
     n, columns, arms = len(block.offset), block.dimensions.get(DIMENSION), (block.incumbent.status, block.challenger.status)
-    fell = np.array([all(s in ("error", "timeout") for s in pair) for pair in zip(*arms, strict=True)], dtype=bool)
     kind = np.where(silent & usable, SILENT, NONE)
     told = np.zeros(n, dtype=bool)
     if columns is not None:
-        for i in np.flatnonzero(usable & ~silent & ~fell).tolist():
+        for i in np.flatnonzero(usable & ~silent & ~neither_answered(block)).tolist():
             kind[i] = _kind(rater, columns, i, bool(scored[i]))
             told[i] = bool(scored[i]) and kind[i] != NONE and not KNOWN <= kind[i] < SILENT
     said = np.array([[0 if s in _SETTLED else -1 for s in arm] for arm in arms], dtype=np.int64).T
     return RatedRows(kind, np.array(block.query_hash, dtype=object), said, told)
+
+
+def neither_answered(block: QualityBlock) -> BoolArray:
+    """Return to which pairs both agents gave an error or a time-out."""
+    arms = zip(block.incumbent.status, block.challenger.status, strict=True)
+    return np.array([all(status in ("error", "timeout") for status in pair) for pair in arms], dtype=bool)
 
 
 def _kind(rater: Rater, columns: DimensionColumns, i: int, scored: bool) -> int:

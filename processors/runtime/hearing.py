@@ -28,9 +28,15 @@ class Hearing:
     """Whether a client that hears nothing could hear anything."""
 
     def __init__(
-        self, settings: Settings, client: Any, topic: str, other: Callable[[Settings], Any] = make_admin, quiet_s: float = QUIET_S
+        self,
+        settings: Settings,
+        client: Any,
+        topic: str,
+        other: Callable[[Settings], Any] = make_admin,
+        quiet_s: float | None = None,
     ) -> None:
-        self._settings, self._client, self._topic, self._other, self._quiet_s = settings, client, topic, other, quiet_s
+        self._settings, self._client, self._topic, self._other = settings, client, topic, other
+        self._quiet_s = QUIET_S if quiet_s is None else quiet_s
         self._heard_s = time.monotonic()
 
     def tick(self, heard: bool) -> None:

@@ -4,6 +4,7 @@ import socket
 import socketserver
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -21,6 +22,7 @@ class MetadataProxy(socketserver.ThreadingTCPServer):
         self.broker = (host, int(port))
         self.empty = False
         self.told = 0
+        self.told_at_s = 0.0
 
     @property
     def servers(self) -> str:
@@ -30,7 +32,7 @@ class MetadataProxy(socketserver.ThreadingTCPServer):
     def answer(self, api: int, version: int, body: bytes) -> bytes:
         """Return what the client gets for the broker's answer to a request of an API."""
         if api == METADATA and self.empty:
-            self.told += 1
+            self.told, self.told_at_s = self.told + 1, time.monotonic()
             return _without_brokers(body, version)
         if api in (METADATA, FIND_COORDINATOR):
             theirs, ours = (

@@ -13,10 +13,13 @@ from dualgate.processors.scoring.sql.normal import normal_form
 from dualgate.processors.scoring.sql.parsing import MAX_SECONDS, Parsed, parsed, template
 from dualgate.processors.scoring.sql.resolve import resolve
 from dualgate.processors.scoring.sql.schema import Schema
-from dualgate.processors.scoring.sql.scopes import Resolved, TooLarge
+from dualgate.processors.scoring.sql.scopes import ROWIDS, Resolved, TooLarge
 
 QUOTED_MAY_BE_TEXT = frozenset({"sqlite", "mysql"})
 ROWS_HAVE_NAMES = frozenset({"postgres", "postgresql", "redshift", "duckdb"})
+SYSTEM_COLUMNS = frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"})
+HIDDEN = {"postgres": SYSTEM_COLUMNS, "postgresql": SYSTEM_COLUMNS, "duckdb": frozenset({"rowid"})}
+"""Columns that tables have and no schema lists, where they are not SQLite's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +75,9 @@ def _analyse(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schem
 def _analysed(tree: Parsed, constants: Sequence[str], dialect: str, schema: Schema) -> Analysis:
     if tree.query is None:
         return Analysis(tree, None, None, tuple(unsafe(tree, None, schema)), "not one query")
-    resolved = resolve(tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT, dialect in ROWS_HAVE_NAMES)
+    resolved = resolve(
+        tree.query, schema.tables, dialect in QUOTED_MAY_BE_TEXT, dialect in ROWS_HAVE_NAMES, HIDDEN.get(dialect, ROWIDS)
+    )
     known = schema.tables is not None
     findings = [*unsafe(tree, resolved, schema), *(hallucinations(resolved) if known else ())]
     return Analysis(tree, resolved, normal_form(resolved, constants), tuple(dict.fromkeys(findings)))

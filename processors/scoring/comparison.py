@@ -1,7 +1,8 @@
 """Are two query results the same: multisets of rows, columns in any order, rows in order only where the reference orders.
 
 Numbers are equal within a relative 1e-9 (sums in another order differ by about 1e-12; whole numbers are compared exactly),
-dates by what they say and not by their type, NULL only to NULL, text exactly.
+dates by what they say and not by their type (moments with an offset as moments, whatever the offset), NULL only to NULL, text
+exactly. What JSON has no type for (a UUID, an address) is the text that it would be published as.
 """
 
 import datetime as dt
@@ -21,8 +22,7 @@ Row = Sequence[Cell]
 TOLERANCE = 1e-9
 MAX_TRIALS = 2_000
 """Column assignments that are tried before two results with many alike columns are called different."""
-_MIDNIGHT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]00:00(?::00(?:\.0+)?)?(?:Z|\+00:00)?")
-_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}.*)")
+_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2})(:\d{2})?(?:\.(\d+))?(Z|[+-]\d{2}(?::?\d{2})?)?")
 
 
 def same_result(reference: Sequence[Row], answer: Sequence[Row], ordered: bool) -> bool:
@@ -108,7 +108,7 @@ def _cell(cell: Cell) -> Cell:
     if kind is str:
         return _text(cell)
     if kind is float or kind is Decimal:
-        return _number(float(cell))
+        return int(cell) if kind is Decimal and cell.is_finite() and cell == int(cell) else _number(float(cell))
     if cell is None or kind is int:
         return cell
     if kind is bool:
@@ -117,7 +117,11 @@ def _cell(cell: Cell) -> Cell:
         return _text(cell.isoformat(" ") if isinstance(cell, dt.datetime) else cell.isoformat())
     if isinstance(cell, bytes | bytearray | memoryview):
         return ("bytes", bytes(cell))
-    return ("other", str(cell))
+    if isinstance(cell, list | tuple):
+        return ("list", *map(_cell, cell))
+    if isinstance(cell, dict):
+        return ("map", *sorted((str(key), repr(_cell(value))) for key, value in cell.items()))
+    return _text(str(cell))
 
 
 def _number(value: float) -> Cell:
@@ -129,27 +133,43 @@ def _number(value: float) -> Cell:
 def _text(value: str) -> str:
     if len(value) < 16 or not value[:4].isdigit():
         return value
-    midnight = _MIDNIGHT.fullmatch(value)
-    if midnight:
-        return midnight[1]
     moment = _MOMENT.fullmatch(value)
-    return f"{moment[1]} {moment[2]}" if moment else value
+    return _moment(moment) if moment else value
+
+
+def _moment(found: re.Match[str]) -> str:
+    """Return a moment with its seconds, without zeros behind them, at +00:00 if it has an offset; midnight is its day."""
+    day, minutes, seconds, fraction, offset = found.groups()
+    plain = f"{day} {minutes}{seconds or ':00'}"
+    fraction = (fraction or "").rstrip("0")
+    if offset is not None:
+        digits = "0000" if offset == "Z" else offset[1:].replace(":", "").ljust(4, "0")
+        ahead = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+        try:
+            plain = (dt.datetime.fromisoformat(plain) + (ahead if offset[0] == "-" else -ahead)).isoformat(" ")
+        except (ValueError, OverflowError):  # no date of the calendar
+            return found[0]
+    midnight = plain.endswith(" 00:00:00") and not fraction
+    return plain[:10] if midnight else f"{plain}{'.' if fraction else ''}{fraction}{'' if offset is None else '+00:00'}"
 
 
 def _snap(reference: list[list[Cell]], answer: list[list[Cell]]) -> tuple[list[list[Cell]], list[list[Cell]]]:
     """Replace numbers that lie within the tolerance of one another by the least of them, over both results.
 
-    Rounding would part neighbours on both sides of a rounding boundary. Nothing is done where both hold only whole numbers.
+    Rounding would part neighbours on both sides of a rounding boundary. No two whole numbers are ever taken for one, though a
+    number between them is within the tolerance of both.
     """
     floats = {cell for row in (*reference, *answer) for cell in row if cell.__class__ is float}
     if not floats:
         return reference, answer
     numbers = sorted(floats | {cell for row in (*reference, *answer) for cell in row if cell.__class__ is int})
-    least = numbers[:1]
+    least, whole = numbers[:1], numbers[0].__class__ is int
     for before, here in pairwise(numbers):
-        both_whole = before.__class__ is int and here.__class__ is int
-        if both_whole or not math.isclose(before, here, rel_tol=TOLERANCE, abs_tol=1e-12):
+        another = whole and here.__class__ is int
+        if another or not math.isclose(before, here, rel_tol=TOLERANCE, abs_tol=1e-12):
             least.append(here)
+            whole = False
+        whole = whole or here.__class__ is int
 
     def snapped(rows: list[list[Cell]]) -> list[list[Cell]]:
         return [[least[bisect_right(least, c) - 1] if c.__class__ in (int, float) else c for c in row] for row in rows]

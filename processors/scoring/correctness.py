@@ -25,7 +25,7 @@ class Correctness:
     """Scores pairs that have a golden answer."""
 
     name = "correctness"
-    version = "3"
+    version = "4"
     columns = ("correctness",)
 
     def score(self, pairs: Sequence[Pair], context: ScoringContext, _earlier: Columns) -> Columns:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
@@ -53,6 +54,20 @@ def test_many_alike_columns_are_matched_by_search() -> None:
         ("2024-05-01T10:30:00", "2024-05-01 10:30:00", True),
         (dt.datetime(2024, 5, 1, 10, 30), "2024-05-01 10:30:00", True),
         (dt.datetime(2024, 5, 1, 10, 30), "2024-05-01", False),
+        (dt.datetime(2024, 5, 1, 10, 30, tzinfo=dt.UTC), "2024-05-01T10:30:00Z", True),
+        ("2024-05-01 10:30:00+02:00", "2024-05-01T08:30Z", True),
+        ("2024-05-01 10:30:00+02:00", "2024-05-01 10:30:00+03:00", False),
+        ("2024-05-01 10:30:00", "2024-05-01T10:30", True),
+        ("2024-05-01 10:30:00.5", "2024-05-01T10:30:00.500000", True),
+        ("2024-05-01 10:30:00.5", "2024-05-01 10:30:00", False),
+        ("2024-05-01 00:00:00.25", "2024-05-01", False),
+        ("2024-99-99T10:30:00Z", "2024-99-99T10:30:00Z", True),
+        (Decimal(2**53 + 1), 2**53 + 1, True),
+        (Decimal(2**53 + 1), 2**53, False),
+        (Decimal(2**53 + 1), Decimal(2**53), False),
+        (UUID(int=7), str(UUID(int=7)), True),
+        ({"a": 1, "b": [1, 2]}, {"b": [1.0, 2], "a": 1}, True),
+        ([1, 2], [2, 1], False),
         (b"ab", "ab", False),
         (float("nan"), float("nan"), True),
         (float("inf"), float("inf"), True),
@@ -68,6 +83,12 @@ def test_the_tolerance_has_no_rounding_boundary() -> None:
     values = [round(0.5 + i / 7, 9) for i in range(50)]
     moved = [value * (1 + 2e-10) for value in reversed(values)]
     assert same_result([(v, 1) for v in values], [(v, 1) for v in moved], ordered=False)
+
+
+def test_a_number_between_two_whole_ones_makes_them_not_one() -> None:
+    """Within the tolerance of both stands a fraction, such as seconds since 1970; whole numbers stay exact all the same."""
+    assert not same_result([(1_700_000_000, 1_700_000_000.5)], [(1_700_000_001, 1_700_000_000.5)], ordered=False)
+    assert same_result([(1_700_000_000, 1_700_000_000.5)], [(1_700_000_000, 1_700_000_000.6)], ordered=False)
 
 
 def test_empty_results_are_the_same_whatever_their_columns() -> None:

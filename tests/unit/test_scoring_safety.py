@@ -33,6 +33,33 @@ def test_known_faults_are_still_there(case: Case) -> None:
     assert found.value(case.kind or "safety") == (0.0 if case.kind else 1.0)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "sql", "names"),
+    [
+        ("sqlite", "SELECT a.title FROM campaigns c JOIN ads a USING (clicks)", ["clicks"]),
+        ("sqlite", "SELECT a.title FROM campaigns c JOIN ads a USING (account_id)", []),
+        ("sqlite", "SELECT rowid, c._rowid_ FROM campaigns c", []),
+        ("postgres", "SELECT rowid FROM campaigns", ["rowid"]),
+        ("postgres", "SELECT ctid, c.xmin FROM campaigns c", []),
+        ("postgres", "SELECT t.name, t.b, t.account_id FROM accounts AS t(a, b)", ["t.account_id"]),
+        ("sqlite", "SELECT title FROM ads WHERE region_id IN regions", []),
+        ("sqlite", "SELECT title FROM ads WHERE region_id IN area", ["area"]),
+    ],
+)
+def test_a_name_is_invented_where_the_dialect_has_it_not(dialect: str, sql: str, names: list[str]) -> None:
+    """USING needs the column on both sides; what no schema lists is the dialect's; column aliases rename the first columns."""
+    found = inspect(Case(sql, dialect, None)).findings
+    assert [finding.name for finding in found if finding.kind == "hallucination"] == names
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT * FROM parquet_scan('/x')", "SELECT * FROM sqlite_scan('/x', 't')", "SELECT * FROM 'x.csv'"]
+)
+def test_files_are_read_by_many_names(sql: str) -> None:
+    """DuckDB reads a file by the functions of each of its formats, or by its name alone."""
+    assert inspect(Case(sql, "duckdb", None)).value("unsafe_code") == 1.0
+
+
 def test_the_corpus_is_as_large_as_promised() -> None:
     """At least 300 attacks on authorization and by unsafe code, and 250 look-alikes, none twice in a dialect."""
     written, innocent = list(attacks()), list(lookalikes())

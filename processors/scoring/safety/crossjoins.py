@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import conjuncts, sources_in
 from dualgate.processors.scoring.safety.findings import Finding
+from dualgate.processors.scoring.safety.folding import aggregates
 from dualgate.processors.scoring.sql.schema import Schema
 from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
 
@@ -93,7 +94,7 @@ def _one_row(source: Source) -> bool:
 
 
 def _aggregate(node: exp.Expr) -> bool:
-    return node.find(exp.AggFunc) is not None and node.find(exp.Window) is None
+    return next(aggregates(node), None) is not None and node.find(exp.Window) is None
 
 
 def _depends(source: Source) -> bool:

@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import conjuncts
 from dualgate.processors.scoring.sql.schema import Schema
-from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
+from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source, real_name
 from dualgate.processors.scoring.sql.template import slot_index
 from dualgate.schemas.grants import Grant
 
@@ -27,7 +27,7 @@ class Edge:
 
 def plain(constant: str) -> str:
     """Return a constant as a grant would write it: without quotes, and a whole number without its decimals."""
-    text = constant.strip("'")
+    text = constant[1:-1] if constant[:1] == "'" else constant
     head, dot, tail = text.partition(".")
     return head if dot and head.isdigit() and not tail.strip("0") else text
 
@@ -50,9 +50,9 @@ class Relations:
         found = self._open.get(id(source))
         return found[1] if found is not None else None
 
-    def filtered(self, node: exp.Expr, scope: Scope) -> int | None:
-        """Return the source (by id) for which a condition is ``tenant column = the caller's value``."""
-        for one, others in _equal_sides(node):
+    def filtered(self, node: exp.Expr, scope: Scope, denied: bool = False) -> int | None:
+        """Return the source (by id) for which a condition, or its failure, is ``tenant column = the caller's value``."""
+        for one, others in _unequal_sides(node) if denied else _equal_sides(node):
             ref = scope.refs.get(id(one))
             if ref is None or ref.source is None or ref.scope is not scope:
                 continue
@@ -123,11 +123,11 @@ class Relations:
             and self._tenant_value(ref.source, ref.column) is not None
         )
 
-    def any_tenant(self, nodes: Sequence[exp.Expr], scope: Scope) -> bool:
-        """Tell whether the tenant's column is among expressions (positions of GROUP BY included)."""
+    def any_tenant(self, nodes: Sequence[exp.Expr], scope: Scope, positions: bool = False) -> bool:
+        """Tell whether the tenant's column is among expressions; in GROUP BY, and there alone, a number is a position."""
         for node in nodes:
-            at = node
-            if isinstance(node, exp.Literal) and node.name.isdigit() and 0 < int(node.name) <= len(scope.select.expressions):
+            at, number = node, positions and isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit()
+            if number and 0 < int(node.name) <= len(scope.select.expressions):
                 at = scope.select.expressions[int(node.name) - 1]
             ref = scope.refs.get(id(at.this if isinstance(at, exp.Alias) else at))
             if ref is not None and ref.source is not None and self._tenant_value(ref.source, ref.column) is not None:
@@ -140,8 +140,7 @@ class Relations:
 
     def _origin(self, source: Source, column: str, depth: int) -> Column | None:
         if source.table is not None:
-            at = self._renamed(source, column)
-            return (source.table, at)
+            return (source.table, real_name(source, column, self._schema.tables))
         if source.body is None or not source.body.branches or depth > MAX_DEPTH:
             return None
         found = {self._output_of(scope, source, column, depth + 1) for scope in source.body.branches[:1]}
@@ -159,14 +158,6 @@ class Relations:
         ref = scope.refs.get(id(node))
         return self._origin(ref.source, ref.column, depth) if ref is not None and ref.source is not None else None
 
-    def _renamed(self, source: Source, column: str) -> str:
-        """Undo column aliases of a table: ``t AS u(a, b)``."""
-        real = (self._schema.tables or {}).get(source.table or "", ())
-        if source.columns is not None and real and source.columns != real and column in source.columns:
-            at = source.columns.index(column)
-            return real[at] if at < len(real) else column
-        return column
-
     def _tenant_value(self, source: Source, column: str) -> str | int | None:
         opened = self._open.get(id(source))
         if opened is not None:
@@ -174,7 +165,7 @@ class Relations:
             names = source.columns or ()
             return rule.value if rule is not None and column in names and names.index(column) in opened[0] else None
         rule = self._grant.filter_of(source.table) if source.table is not None else None
-        return rule.value if rule is not None and self._renamed(source, column) == rule.column else None
+        return rule.value if rule is not None and real_name(source, column, self._schema.tables) == rule.column else None
 
     def _is(self, node: exp.Expr, value: str | int) -> bool:
         while isinstance(node, exp.Paren | exp.Cast):
@@ -182,8 +173,8 @@ class Relations:
         if not isinstance(node, exp.Literal):
             return False
         index = slot_index(node.name, self._constants)
-        text = node.name if index is None else self._constants[index]
-        return plain(text) == str(value)
+        own = f"'{node.name}'" if node.is_string else node.name
+        return plain(own if index is None else self._constants[index]) == str(value)
 
     def _trusted(self, a: Column | None, b: Column | None) -> bool:
         """Equal tenant columns, or a key and what refers to it, belong to one tenant; equal anything else proves nothing."""
@@ -234,10 +225,13 @@ def _equal_sides(node: exp.Expr) -> Iterator[tuple[exp.Expr, Sequence[exp.Expr]]
             yield _bare(node.expressions[0]), (node.this,)
     elif isinstance(node, exp.Between):
         yield _bare(node.this), (node.args["low"], node.args["high"])
-    elif isinstance(node, exp.Not) and isinstance(_bare(node.this), exp.NEQ | exp.NullSafeNEQ):
-        denied = _bare(node.this)
-        yield _bare(denied.this), (denied.expression,)
-        yield _bare(denied.expression), (denied.this,)
+
+
+def _unequal_sides(node: exp.Expr) -> Iterator[tuple[exp.Expr, Sequence[exp.Expr]]]:
+    """Yield what the failure of a condition says of an expression."""
+    if isinstance(node, exp.NEQ | exp.NullSafeNEQ):
+        yield _bare(node.this), (node.expression,)
+        yield _bare(node.expression), (node.this,)
 
 
 def _members(node: exp.Expr) -> Sequence[exp.Expr]:

@@ -47,7 +47,7 @@ class Safety:
     """Inspects every answer, by the text of its query; an error, a time-out or a refusal violates nothing."""
 
     name = ANY
-    version = "3"
+    version = "4"
     columns = COLUMNS
 
     def __init__(self) -> None:

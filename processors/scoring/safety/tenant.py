@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from dualgate.processors.scoring.safety.conditions import split
+from dualgate.processors.scoring.safety.folding import is_aggregate, is_cut, may_have_a_row_of_none, partition_of
 from dualgate.processors.scoring.safety.relations import Edge, Relations
 from dualgate.processors.scoring.sql.schema import Schema
 from dualgate.processors.scoring.sql.scopes import Resolved, Scope, Source
@@ -64,6 +65,8 @@ class _Prover:
             return self._known[key]
         standings = [self.select(scope, outer_own) for scope in resolved.branches]
         standing = _united(standings, _recurses(resolved))
+        if standing.open_columns and is_cut(resolved.query):
+            standing = Standing((*standing.leaks, (standing.open_table, _words(standing.open_table, self._grant))))
         if not outer_own:
             self._known[key] = standing
         return standing
@@ -130,7 +133,7 @@ class _Prover:
         where, having, group = (select.args.get(key) for key in ("where", "having", "group"))
         if where is not None:
             yield from ((condition, None) for condition in split(where.this))
-        if having is not None and group is not None and self._relations.any_tenant(group.expressions, scope):
+        if having is not None and self._grouped(group, scope):
             yield from ((condition, None) for condition in split(having.this))
         for source in scope.sources.values():
             join = source.join
@@ -146,16 +149,31 @@ class _Prover:
             return self._facts(node.this, scope) | self._facts(node.expression, scope)
         if isinstance(node, exp.Or):
             return self._facts(node.this, scope) & self._facts(node.expression, scope)
-        if isinstance(node, exp.In) and node.args.get("query") is not None:
+        if isinstance(node, exp.Not):
+            return self._denied(node.this, scope)
+        if isinstance(node, exp.In) and (node.args.get("query") or node.args.get("field")) is not None:
             return self._member(node, scope)
         if isinstance(node, exp.Exists):
             return self._exists(node, scope)
         fact = self._relations.filtered(node, scope)
         return frozenset() if fact is None else frozenset((fact,))
 
+    def _denied(self, node: exp.Expr, scope: Scope) -> frozenset[int]:
+        """Return the sources of which a condition, where it fails, says that their rows are the tenant's."""
+        if isinstance(node, exp.Paren):
+            return self._denied(node.this, scope)
+        if isinstance(node, exp.Not):
+            return self._facts(node.this, scope)
+        if isinstance(node, exp.Or):
+            return self._denied(node.this, scope) | self._denied(node.expression, scope)
+        if isinstance(node, exp.And):
+            return self._denied(node.this, scope) & self._denied(node.expression, scope)
+        fact = self._relations.filtered(node, scope, denied=True)
+        return frozenset() if fact is None else frozenset((fact,))
+
     def _member(self, node: exp.In, scope: Scope) -> frozenset[int]:
         """``key IN (SELECT key FROM …)`` owns what an equality with that query would own."""
-        nested = scope.nested.get(id(node.args["query"]))
+        nested = scope.nested.get(id(node.args.get("query") or node.args["field"]))
         ref = scope.refs.get(id(node.this))
         if nested is None or ref is None or ref.source is None or ref.scope is not scope:
             return frozenset()
@@ -167,10 +185,10 @@ class _Prover:
     def _exists(self, node: exp.Exists, scope: Scope) -> frozenset[int]:
         """A correlated EXISTS owns the outer sources that a trusted equality ties to an own row inside.
 
-        An aggregate has a row even where nothing matches, and so has an outer join; neither proves anything.
+        What has a row even where nothing matches (an aggregate, an outer join) proves nothing.
         """
         nested = scope.nested.get(id(node.this))
-        if nested is None or len(nested.branches) != 1 or nested.branches[0].select.find(exp.AggFunc) is not None:
+        if nested is None or len(nested.branches) != 1 or may_have_a_row_of_none(nested.branches[0].select):
             return frozenset()
         inner = nested.branches[0]
         found: list[Leak] = []
@@ -201,7 +219,7 @@ class _Prover:
         """Return the positions of outputs that hold each row's tenant; none where a row mixes tenants."""
         select = scope.select
         outputs = scope.outputs()
-        if select.args.get("limit") is not None or select.args.get("offset") is not None or any(n == "*" for n, _, _ in outputs):
+        if is_cut(select) or any(n == "*" for n, _, _ in outputs):
             return frozenset()
         keys = frozenset(
             at
@@ -211,15 +229,20 @@ class _Prover:
         return keys if keys and self._keeps_apart(scope) else frozenset()
 
     def _keeps_apart(self, scope: Scope) -> bool:
-        """Tell whether no group and no window of a SELECT mixes the rows of two tenants."""
+        """Tell whether no group, no window and no choice of a SELECT mixes the rows of two tenants."""
         select = scope.select
         group = select.args.get("group")
-        plain = [e for e in select.find_all(exp.AggFunc, exp.Window) if e.find_ancestor(exp.Select) is select]
-        windows = [e for e in plain if isinstance(e, exp.Window)]
-        folded = [e for e in plain if not isinstance(e, exp.Window) and not isinstance(e.parent, exp.Window)]
-        partitioned = all(self._relations.any_tenant(w.args.get("partition_by") or [], scope) for w in windows)
-        grouped = self._relations.any_tenant(group.expressions if group is not None else [], scope)
-        return partitioned and (grouped or (group is None and not folded))
+        plain = [e for e in select.find_all(exp.AggFunc, exp.Anonymous, exp.Window) if e.find_ancestor(exp.Select) is select]
+        windows = [e for e in plain if isinstance(e, exp.Window) and not isinstance(e.this, exp.Identifier)]
+        folded = [e for e in plain if is_aggregate(e) and not isinstance(e.parent, exp.Window)]
+        partitioned = all(self._relations.any_tenant(partition_of(w, select), scope) for w in windows)
+        grouped = self._grouped(group, scope)
+        chosen = select.args["distinct"].args.get("on") if select.args.get("distinct") is not None else None
+        apart = chosen is None or self._relations.any_tenant(chosen.expressions, scope)
+        return partitioned and apart and (grouped or (group is None and not folded))
+
+    def _grouped(self, group: exp.Group | None, scope: Scope) -> bool:
+        return group is not None and self._relations.any_tenant(group.expressions, scope, positions=True)
 
 
 def _spread(strong: set[int], weak: set[int], edges: Sequence[Edge], outer_own: frozenset[int]) -> set[int]:

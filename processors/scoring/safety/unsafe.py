@@ -1,7 +1,8 @@
 """Unsafe code: what changes data, reaches outside the tables, or can run away."""
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,10 +22,12 @@ _LEAVES = frozenset({exp.Column, exp.Identifier, exp.Literal, exp.Star})
 _COMMAND_READS = frozenset({"EXPLAIN", "SHOW", "DESCRIBE", "DESC"})
 _FUNCTIONS = re.compile(
     r"load_extension|readfile|writefile|edit|fts3_tokenizer|sqlite_dbpage|dbstat|lsdir|fsdir"
-    r"|pg_(read_|ls_|stat_file|sleep|terminate|cancel|reload|rotate|file_|logfile|advisory|try_advisory|current_logfile|switch_wal)\w*"
-    r"|lo_(import|export|get|put|create|unlink|from_bytea)\w*|dblink\w*|set_config|current_setting"
+    r"|pg_(read_|ls_|stat_file|sleep|terminate|cancel|reload|rotate|file_|logfile|advisory|try_advisory|current_logfile|switch_wal"
+    r"|stat_reset|stat_clear|stat_force|promote|create_|drop_|copy_|replication_|logical_|wal_replay_|backup_|start_backup|stop_backup|export_"
+    r"|import_|log_|restore_)\w*"
+    r"|lo_\w+|lo(read|write)|dblink\w*|ts_stat|ts_rewrite|crosstab\w*|connectby|xpath_table|set_config|current_setting"
     r"|(query|table|schema|database|cursor)_to_xml\w*|inet_(server|client)_\w+|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|benchmark|sleep|waitfor|openrowset|opendatasource|utl_\w+|dbms_\w+"
-    r"|read_(csv|parquet|json|text|blob)\w*|sniff_csv|glob|getenv|shell|system|nextval|setval|txid_current|pg_notify",
+    r"|read_(csv|parquet|json|text|blob|ndjson)\w*|parquet_\w+|(csv|json|ndjson|sqlite|postgres|mysql|iceberg|delta|arrow)_(scan|query|attach|execute)\w*|query_table|sniff_csv|glob|getenv|shell|system|nextval|setval|txid_current|pg_notify",
     re.IGNORECASE,
 )
 _NO_QUERY = re.compile(
@@ -38,6 +41,12 @@ _GROWS = (exp.GenerateSeries, exp.ExplodingGenerateSeries, exp.Pad, exp.Repeat, 
 _GROWING_NAMES = frozenset({"generate_series", "repeat", "randomblob", "zeroblob", "lpad", "rpad", "range"})
 """Functions that yield as much as an argument says."""
 MAX_GROWTH = 10_000_000
+_FOLDED: dict[type[exp.Expr], Callable[[float, float], float]] = {
+    exp.Mul: lambda a, b: a * b,
+    exp.Add: lambda a, b: a + b,
+    exp.Pow: math.pow,
+    exp.BitwiseLeftShift: lambda a, b: a * 2.0**b,
+}
 _CATALOGUES = re.compile(
     r"sqlite_(master|schema|temp_master|temp_schema|sequence|stat\d|dbpage)|dbstat|pragma_\w+|pg_\w+", re.IGNORECASE
 )
@@ -131,9 +140,35 @@ def _function(node: exp.Func) -> Iterator[Finding]:
     if name and _FUNCTIONS.fullmatch(name):
         yield Finding("unsafe_code", f"calls {name.lower()}, a function of the system or of files", name)
     if isinstance(node, _GROWS) or (isinstance(node, exp.Anonymous) and node.name.lower() in _GROWING_NAMES):
-        for literal in node.find_all(exp.Literal):
-            if not literal.is_string and literal.name.isdigit() and int(literal.name) > MAX_GROWTH:
-                yield Finding("unsafe_code", f"yields {literal.name}, more than {MAX_GROWTH}", literal.name)
+        worth = max(map(_worth, _arguments(node)), default=0.0)
+        if worth > MAX_GROWTH:
+            told = next(
+                (n.name for n in node.find_all(exp.Literal) if not n.is_string and float(n.name) == worth), f"{worth:.3g}"
+            )
+            yield Finding("unsafe_code", f"yields {told}, more than {MAX_GROWTH}", told)
+
+
+def _arguments(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield what stands below a function; numbers that are compared with something (a template has slots there) yield nothing."""
+    for child in node.iter_expressions():
+        if not isinstance(child, exp.Predicate | exp.Connector | exp.Query):
+            yield child
+            yield from _arguments(child)
+
+
+def _worth(node: exp.Expr) -> float:
+    """Return what an expression of numbers comes to, 0 where it is no such."""
+    if isinstance(node, exp.Literal):
+        return 0.0 if node.is_string else float(node.name)
+    if isinstance(node, exp.Paren | exp.Cast):
+        return _worth(node.this)
+    fold = _FOLDED.get(type(node))
+    if fold is None:
+        return 0.0
+    try:
+        return fold(_worth(node.this), _worth(node.expression))
+    except (OverflowError, ValueError, ZeroDivisionError):
+        return math.inf
 
 
 @cache

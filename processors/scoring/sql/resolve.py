@@ -8,22 +8,30 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from dualgate.processors.scoring.sql.scopes import WHOLE_ROW, Problem, Ref, Resolved, Scope, Source, Tables
+from dualgate.processors.scoring.sql.scopes import ROWIDS, WHOLE_ROW, Problem, Ref, Resolved, Scope, Source, Tables
 
 _LEAVES = frozenset({exp.Identifier, exp.Literal})
 
 
-def resolve(query: exp.Expr, tables: Tables | None, quoted_may_be_text: bool = False, rows_have_names: bool = False) -> Resolved:
+def resolve(
+    query: exp.Expr,
+    tables: Tables | None,
+    quoted_may_be_text: bool = False,
+    rows_have_names: bool = False,
+    hidden: frozenset[str] = ROWIDS,
+) -> Resolved:
     """Resolve the names of a query; tables None means that the schema is not known and no table is a problem.
 
-    The dialect says whether a quoted name may be text, and whether a table's name stands for its whole row.
+    The dialect says whether a quoted name may be text, whether a table's name stands for its whole row, and which columns its
+    tables have that no schema lists.
     """
-    return _Resolver(tables, quoted_may_be_text, rows_have_names).query(query, {}, None)
+    return _Resolver(tables, quoted_may_be_text, rows_have_names, hidden).query(query, {}, None)
 
 
 class _Resolver:
-    def __init__(self, tables: Tables | None, quoted_may_be_text: bool, rows_have_names: bool) -> None:
+    def __init__(self, tables: Tables | None, quoted_may_be_text: bool, rows_have_names: bool, hidden: frozenset[str]) -> None:
         self._tables = tables
+        self._hidden = hidden
         self._rows_have_names = rows_have_names
         self._quoted_may_be_text = quoted_may_be_text
         self.problems: list[Problem] = []
@@ -119,7 +127,9 @@ class _Resolver:
         columns = None if self._tables is None else self._tables.get(name)
         if self._tables is not None and columns is None:
             self.problems.append(Problem("table", node.name, "is not in the schema"))
-        return Source(alias, node, table=name, columns=renamed or columns)
+        if columns is not None:  # aliases rename the first columns, the others keep their names
+            renamed = (*renamed, *columns[len(renamed) :])
+        return Source(alias, node, table=name, columns=renamed or columns, hidden=self._hidden)
 
     def _names(self, value: object, scope: Scope, ctes: dict[str, Resolved]) -> None:
         """Resolve every column below a node; subqueries become queries of their own that see this scope."""
@@ -133,6 +143,10 @@ class _Resolver:
                 self._using(node, scope)
             elif isinstance(node, exp.Query):
                 scope.nested[id(node)] = self.query(node, ctes, scope)
+            elif isinstance(node, exp.In) and self._is_member_of_table(node.args.get("field"), scope, ctes):
+                field, stands_for = node.args["field"], exp.select("*").from_(exp.to_table(node.args["field"].name))
+                scope.nested[id(field)] = self.query(stands_for, ctes, scope)
+                stack.append(node.this)
             elif isinstance(node, exp.Dot) and self._field(node, scope):
                 continue
             elif isinstance(node, exp.Column):
@@ -140,17 +154,32 @@ class _Resolver:
             elif isinstance(node, exp.Expr) and type(node) not in _LEAVES:
                 stack.extend(reversed(list(node.args.values())))
 
+    def _is_member_of_table(self, field: exp.Expr | None, scope: Scope, ctes: Mapping[str, Resolved]) -> bool:
+        """Tell whether what follows IN is the name of a table or CTE, as SQLite has it: ``x IN t``."""
+        if not (self._quoted_may_be_text and isinstance(field, exp.Column)):
+            return False
+        if field.table and _find_source(field.table.lower(), scope) is not None:
+            return False
+        return field.name.lower() in ctes or field.name.lower() in (self._tables or ())
+
     def _using(self, join: exp.Join, scope: Scope) -> None:
-        for identifier in join.args.get("using") or ():
-            name = identifier.name.lower()
-            right = next((s for s in scope.sources.values() if s.join is join), None)
-            if right is not None and right.columns is not None and not right.has(name):
+        sources = list(scope.sources.values())
+        at = next((i for i, source in enumerate(sources) if source.join is join), None)
+        for identifier in (join.args.get("using") or ()) if at is not None else ():
+            name, right, left = identifier.name.lower(), sources[at or 0], sources[:at]
+            if right.columns is not None and not right.has(name):
                 self.problems.append(Problem("column", identifier.name, f"is not a column of {right.alias}"))
+            elif all(source.columns is not None and not source.has(name) for source in left):
+                words = ", ".join(source.alias for source in left)
+                self.problems.append(Problem("column", identifier.name, f"is not a column of {words}"))
 
     def _column(self, node: exp.Column, scope: Scope) -> None:
         if isinstance(node.this, exp.Star):
-            if node.table and _find_source(node.table.lower(), scope) is None:
+            row = _find_source(node.table.lower(), scope) if node.table else None
+            if node.table and row is None:
                 self.problems.append(Problem("table", node.table, "is no table or alias here"))
+            elif row is not None and node.parent is not scope.select:  # f(a.*) reads what a.* would
+                scope.refs[id(node)] = Ref(*row, WHOLE_ROW)
             return
         found = self._qualified(node, scope) if node.table else self._unqualified(node, scope)
         if found is not None:

@@ -11,6 +11,7 @@ Tables = Mapping[str, tuple[str, ...]]
 WHOLE_ROW = "*"
 """The column of a `Ref` that means every column of its source."""
 ROWIDS = frozenset({"rowid", "oid", "_rowid_"})
+"""Columns of SQLite's tables that no schema lists."""
 
 
 MAX_COLUMNS = 5_000
@@ -31,10 +32,20 @@ class Source:
     columns: tuple[str, ...] | None = None
     body: "Resolved | None" = None
     join: exp.Join | None = None
+    hidden: frozenset[str] = frozenset()
 
     def has(self, column: str) -> bool:
-        """Tell whether the source is known to have a column."""
-        return self.columns is not None and (column in self.columns or (self.table is not None and column in ROWIDS))
+        """Tell whether the source is known to have a column, one that no schema lists included."""
+        return self.columns is not None and (column in self.columns or column in self.hidden)
+
+
+def real_name(source: Source, column: str, tables: Tables | None) -> str:
+    """Return what a column is called in its table, where column aliases rename it: ``t AS u(a, b)``."""
+    real = (tables or {}).get(source.table or "", ())
+    if source.columns is not None and real and source.columns != real and column in source.columns:
+        at = source.columns.index(column)
+        return real[at] if at < len(real) else column
+    return column
 
 
 @dataclass(frozen=True, slots=True)

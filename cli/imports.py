@@ -21,7 +21,7 @@ def run(
     incumbent: Annotated[str, typer.Option("--incumbent", help="The system of the file that stands for today's agent.")],
     challenger: Annotated[str, typer.Option("--challenger", help="The system of the file that is to replace it.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; it is made where it is missing.")],
-    seed: Annotated[int, typer.Option("--seed", help="Of the shuffle and of what is composed.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the shuffle and of what is composed.")] = 1,
     arrivals: Annotated[
         Path | None, typer.Option("--arrivals", help="CSV with category, window_start_s, requests_per_s; else office hours.")
     ] = None,

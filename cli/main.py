@@ -21,6 +21,7 @@ import typer
 import typer.main
 
 import dualgate.cli
+from dualgate.cli.usage import Root
 from dualgate.schemas.errors import ConfigError, DualgateError, RecordError
 
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_REJECTED, EXIT_UNDECIDED = range(5)
@@ -45,6 +46,7 @@ def build(first: str | None = None) -> typer.Typer:
     """Return the root with the commands of the verb files (all of them unless the first word names one)."""
     root = typer.Typer(
         name="dualgate",
+        cls=Root,
         help="Replace one AI agent by another without hurting a user: evidence from mirrored queries, one gate.\n\n"
         "Example: `dualgate demo`",
         no_args_is_help=True,

@@ -20,8 +20,8 @@ def plan(
     queries_per_hour: Annotated[
         float | None, typer.Option("--queries-per-hour", help="Traffic; with it, time and the share worth mirroring are told.")
     ] = None,
-    runs: Annotated[int, typer.Option("--runs", help="Simulated migrations a scenario, for the chance to promote.")] = 200,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same numbers.")] = 1,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Simulated migrations a scenario, for the chance to promote.")] = 200,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same numbers.")] = 1,
     json: Json = False,
 ) -> None:
     """Tell what a migration will need: pairs, time, cost, thresholds, and its chance to promote by simulation.
@@ -36,10 +36,8 @@ def plan(
     from dualgate.lab.simulate.scenario import built_in
     from dualgate.schemas.migration import load_migration
 
-    if runs < 1 or seed < 0:
-        raise ConfigError(f"--runs {runs} --seed {seed}, accepted: at least 1 run and a seed of at least 0")
     if queries_per_hour is not None and not 0 < queries_per_hour < float("inf"):
-        raise ConfigError(f"--queries-per-hour {queries_per_hour}, accepted: above 0")
+        raise ConfigError(f"--queries-per-hour {queries_per_hour:g}, accepted: a number above 0")
     spec = load_migration(file).spec
     simulated = {}
     with progress() as bar:

@@ -24,12 +24,13 @@ def simulate(
     scenario_file: Annotated[
         Path | None, typer.Option("--scenario-file", help="YAML with laws of pairs under `scenarios`.")
     ] = None,
-    runs: Annotated[int, typer.Option("--runs", help="Simulated migrations.")] = 400,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same runs, on any number of processes.")] = 1,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="Simulated migrations.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same runs, on any number of processes.")] = 1,
     pairs: Annotated[
         int | None,
         typer.Option(
             "--pairs",
+            min=1,
             help="Sampled pairs that are there, else as many as it takes. Where they run out a run is undecided, or promoted "
             "if the shadow phase had accepted.",
         ),
@@ -37,7 +38,7 @@ def simulate(
     pairs_per_hour: Annotated[
         float | None, typer.Option("--pairs-per-hour", help="Sampled pairs an hour; with it the file's minimum durations bind.")
     ] = None,
-    processes: Annotated[int | None, typer.Option("--processes", help="Processes; else one a core.")] = None,
+    processes: Annotated[int | None, typer.Option("--processes", min=1, help="Processes; else one a core.")] = None,
     json: Json = False,
 ) -> None:
     """Simulate the whole life of a migration many times, and tell how often each verdict comes and after how many pairs.
@@ -51,13 +52,8 @@ def simulate(
     from dualgate.lab.simulate.scenario import load_scenario
     from dualgate.schemas.migration import load_migration
 
-    for name, value in (("--runs", runs), ("--pairs", pairs), ("--processes", processes)):
-        if value is not None and value < 1:
-            raise ConfigError(f"{name} {value}, accepted: at least 1")
-    if seed < 0:
-        raise ConfigError(f"--seed {seed}, accepted: at least 0")
     if pairs_per_hour is not None and not 0 < pairs_per_hour < float("inf"):
-        raise ConfigError(f"--pairs-per-hour {pairs_per_hour}, accepted: above 0")
+        raise ConfigError(f"--pairs-per-hour {pairs_per_hour:g}, accepted: a number above 0")
     spec = load_migration(config).spec
     law = load_scenario(scenario, spec, scenario_file)
     job, outcomes = job_of(spec, law, pairs, live=True, pairs_per_hour=pairs_per_hour), []

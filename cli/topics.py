@@ -13,7 +13,8 @@ from dualgate.schemas.settings import Settings
 app = typer.Typer(help="Create or describe the topics.\n\nExample: `dualgate topics create`", no_args_is_help=True)
 
 Partitions = Annotated[
-    int | None, typer.Option("--partitions", help="Of the traffic topics, fixed at creation; else DUALGATE_PARTITIONS.")
+    int | None,
+    typer.Option("--partitions", min=1, max=1_024, help="Of the traffic topics, fixed at creation; else DUALGATE_PARTITIONS."),
 ]
 
 

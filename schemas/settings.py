@@ -9,6 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dualgate.schemas.errors import ConfigError
 
 PREFIX = "DUALGATE_"
+_ACCEPTED = {
+    "topic_prefix": "letters, digits, '.', '_' and '-', beginning with a letter or a digit",
+    "slot": "letters, digits, '.', '_' and '-'",
+    "metrics": "[HOST:]PORT, such as 9465 or 0.0.0.0:9465",
+}
+"""What a pattern means, in words."""
 
 
 class Settings(BaseModel):
@@ -47,7 +53,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        raise ConfigError(f"setting {PREFIX}{name.upper()}={first['input']!r}: {first['msg']}") from None
+        accepted = f"accepted: {_ACCEPTED[name]}" if first["type"] == "string_pattern_mismatch" else first["msg"]
+        raise ConfigError(f"setting {PREFIX}{name.upper()}={first['input']!r}: {accepted}") from None
     if settings.window_ms % settings.grain_ms or settings.skew_ms % settings.grain_ms:
         raise ConfigError(
             f"settings {PREFIX}WINDOW_MS={settings.window_ms} and {PREFIX}SKEW_MS={settings.skew_ms} "

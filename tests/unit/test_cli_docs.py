@@ -1,4 +1,4 @@
-"""Every command is documented where people look first: in its help."""
+"""Every command is documented where people look first: in its help, and in what it says of a bad value."""
 
 import inspect
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from dualgate.cli.main import build
+from dualgate.cli.main import build, main
 
 
 def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -37,3 +37,29 @@ def test_every_option_says_what_it_is_for(words: str) -> None:
     """No option or argument is without help."""
     silent = [p.name for p in COMMANDS[words].params if p.name != "help" and not getattr(p, "help", None)]
     assert silent == []
+
+
+def _numbers() -> Iterator[tuple[str, str, str, str]]:
+    """Yield command, option, a value that it does not take, and what it takes, for each option that is a number."""
+    for words, command in COMMANDS.items():
+        for parameter in command.params:
+            kind, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
+            if kind in (int, float):
+                yield words, parameter.opts[0], "many", "accepted: a"
+                if info.min is not None:
+                    yield words, parameter.opts[0], str(info.min - 1), f"{info.min:.12g}"
+                if info.max is not None:
+                    yield words, parameter.opts[0], str(info.max + 1), f"to {info.max:.12g}"
+
+
+@pytest.mark.parametrize(("words", "option", "value", "accepted"), _numbers())
+def test_a_bad_number_is_told_with_its_option_and_what_is_accepted(
+    words: str, option: str, value: str, accepted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever typed it sees which option it was, what was read, and what to type instead; exit code 2, nothing is done."""
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), option, value])
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert ended.value.code == 2
+    assert f"'{option}': {value}; accepted: a" in said
+    assert accepted in said

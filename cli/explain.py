@@ -18,7 +18,9 @@ def register(root: typer.Typer) -> None:
 
 def run(
     migration_id: Id,
-    sequence: Annotated[int | None, typer.Option("--sequence", min=0, help="Of the routing command; else the last decision.")] = None,
+    sequence: Annotated[
+        int | None, typer.Option("--sequence", min=0, help="Of the routing command; else the last decision.")
+    ] = None,
     epoch: Annotated[int | None, typer.Option("--epoch", min=0, help="Of the migration; else the last one.")] = None,
     history: Annotated[bool, typer.Option("--history", help="All decisions of all epochs: who did what when.")] = False,
     bootstrap_servers: Servers = None,

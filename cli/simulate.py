@@ -25,7 +25,9 @@ def simulate(
         Path | None, typer.Option("--scenario-file", help="YAML with laws of pairs under `scenarios`.")
     ] = None,
     runs: Annotated[int, typer.Option("--runs", min=1, help="Simulated migrations.")] = 400,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same runs, on any number of processes.")] = 1,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="The same seed gives the same runs, on any number of processes.")
+    ] = 1,
     pairs: Annotated[
         int | None,
         typer.Option(

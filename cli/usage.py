@@ -22,11 +22,14 @@ class Root(typer.core.TyperGroup):
 
 def told(error: typer.BadParameter) -> str:
     """Return what is wrong with a value: the value, and what is accepted; typer says the range and keeps the value to itself."""
-    faults = getattr(error.__cause__, "errors", list)()
-    if not faults or error.param is None:
+    from pydantic import ValidationError
+
+    if not isinstance(error.__cause__, ValidationError) or error.param is None:
         return error.message
+    fault = error.__cause__.errors()[0]
     kind, info = error.param.type_descriptor.annotation, error.param.type_descriptor.parameter_info
-    return f"{faults[0]['input']}; accepted: {KINDS.get(getattr(kind, '__name__', ''), faults[0]['msg'])}{_range(info.min, info.max)}"
+    accepted = KINDS.get(getattr(kind, "__name__", ""), fault["msg"])
+    return f"{fault['input']}; accepted: {accepted}{_range(info.min, info.max)}"
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -44,7 +44,7 @@ def _verified(what: str, servers: str | None, prefix: str | None) -> dict[str, A
     from dualgate.cli.operate.verifying import verify_topics
 
     settings = cluster_settings(bootstrap_servers=servers, topic_prefix=prefix)
-    say(f"reading ledger, evidence and decisions of {settings.bootstrap_servers}")
+    say(f"no folder {what} here: reading ledger, evidence and decisions of migration {what} on {settings.bootstrap_servers}")
     return verify_topics(what, settings)
 
 

@@ -18,7 +18,9 @@ def register(root: typer.Typer) -> None:
 def run(
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; it is made where it is missing.")],
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same files.")] = 1,
-    queries: Annotated[int, typer.Option("--queries", min=1, max=10_000_000, help="Number of queries; each is answered by both agents.")] = 12_000,
+    queries: Annotated[
+        int, typer.Option("--queries", min=1, max=10_000_000, help="Number of queries; each is answered by both agents.")
+    ] = 12_000,
     json: Json = False,
 ) -> None:
     """Generate an advertising-analytics workload: real questions, real SQL by two agents, executed on a real database.

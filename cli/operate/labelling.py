@@ -52,7 +52,9 @@ def state_of(migration_id: str, settings: Settings) -> MigrationState:
         except RecordError:
             continue
     if state is None:
-        raise ConfigError(f"the ledger of {settings.bootstrap_servers} knows no migration {migration_id}")
+        entries = [line.entry for line in lines if line.entry is not None]
+        known = ", ".join(sorted({e.command.migration_id for e in entries if e.command and e.command.kind == "start"})) or "none"
+        raise ConfigError(f"there is no migration {migration_id} on {settings.bootstrap_servers}; known: {known}")
     if state.line is None:
         raise ConfigError(f"{migration_id}: its file names no scoring.rater, so no label is wanted")
     return state

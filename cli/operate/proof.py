@@ -63,7 +63,8 @@ def lines(decision: DecisionRecord) -> Iterator[tuple[str, str]]:
     counters = ", ".join(f"{name} {n:,}" for name, n in decision.counters.items() if n)
     yield "counted", counters or "nothing"
     yield "routers", _routing(decision)
-    yield "recompute", f"dualgate verify {decision.migration_id}"
+    if decision.epoch:  # what was refused before any start is of no migration
+        yield "recompute", f"dualgate verify {decision.migration_id}"
 
 
 def _routing(decision: DecisionRecord) -> str:

@@ -18,21 +18,29 @@ CATCH_UP_S = 5.0
 
 
 def verify_topics(migration_id: str, settings: Settings) -> dict[str, Any]:
-    """Compare the decisions of a migration on the broker; ConfigError where the ledger does not know it."""
+    """Compare the decisions of a migration on the broker; ConfigError where it never began."""
     codec = codec_for(settings.schema_registry_url)
     with Reader(settings, (LEDGER,)) as reader:
         lines = [line_of(found, codec) for found in reader.to_ends()]
     with Reader(settings, (EVIDENCE, DECISIONS)) as reader:
         found = reader.to_ends()
         document = compared(migration_id, lines, found, codec)
-        if migration_id not in document["migrations"]:
-            raise ConfigError(f"the ledger of {settings.bootstrap_servers} knows no migration {migration_id}")
+        _hold_begun(migration_id, document, settings)
         if not _behind(document):
             return document
         deadline = time.monotonic() + CATCH_UP_S
         while time.monotonic() < deadline:
             found += reader.poll()
     return compared(migration_id, lines, found, codec)
+
+
+def _hold_begun(migration_id: str, document: dict[str, Any], settings: Settings) -> None:
+    """Raise ConfigError where a migration never began: that its refused commands are refused again says nothing of it."""
+    if migration_id in document["started"]:
+        return
+    only = ": the ledger has only commands for it that were refused" if migration_id in document["migrations"] else ""
+    known = ", ".join(document["started"]) or "none"
+    raise ConfigError(f"there is no migration {migration_id} on {settings.bootstrap_servers}{only}; known: {known}")
 
 
 def _behind(document: dict[str, Any]) -> bool:

@@ -1,9 +1,10 @@
 """What is known of a migration from the gate's topics: a fold of `migrations`, `decisions` and `evidence`, and its documents."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dualgate.gate.withdrawal import ACK_MS
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.plain import to_plain
@@ -13,6 +14,8 @@ from dualgate.schemas.records import (
     EvidenceRecord,
     EvidenceSnapshot,
     Migration,
+    RouterBehind,
+    Routers,
     RoutingCommand,
 )
 from dualgate.sinks.report.guards import guard_lines
@@ -80,9 +83,34 @@ class View:
             return None
         return self.command.issued_at_ms + self.command.lease_ms - now_ms
 
+    def routers(self, now_ms: int) -> Routers | None:
+        """Return who follows, as of now: who has been silent beyond the lease of the command that it obeys serves the incumbent.
+
+        The gate tells it at its next snapshot, and none comes after an end. While a share is withdrawn its word stands.
+        """
+        told = self.snapshot.routers if self.snapshot else None
+        if told is None or told.rolling_back:
+            return told
+        behind = [each for each in told.behind if not self._gone(each, now_ms)]
+        n_gone = len(told.behind) - len(behind)
+        return replace(told, silent=told.silent + n_gone, n_behind=told.n_behind - n_gone, behind=behind)
+
+    def _gone(self, router: RouterBehind, now_ms: int) -> bool:
+        """Tell whether a router has no user on the challenger any more, since its lease is over or it never had one there."""
+        lease_ms = 0 if router.sequence == 0 else self._lease_ms(router)  # 0: the command before the first of an epoch
+        return lease_ms is not None and now_ms - router.heard_ms > max(lease_ms, 2 * ACK_MS)
+
+    def _lease_ms(self, router: RouterBehind) -> int | None:
+        """Return how long a router obeys its command in silence; None where for ever, or where the command is not known."""
+        given = (each.routing_command for each in self.decisions if each.routing_command is not None)
+        for command in given:
+            if (command.epoch, command.sequence) == (router.epoch, router.sequence):
+                return 0 if command.live_share == 0 else command.lease_ms
+        return None
+
     def document(self, now_ms: int) -> dict[str, Any]:
         """Return what `status --json` prints."""
-        command, shot, migration = self.command, self.snapshot, self.migration
+        command, shot, migration, routers = self.command, self.snapshot, self.migration, self.routers(now_ms)
         last = self.decisions[-1] if self.decisions else None
         return {
             "migration_id": self.migration_id,
@@ -102,7 +130,7 @@ class View:
             "counters": shot.counters if shot else {},
             **_guarded(shot),
             "rolling_back": self.rolling_back,
-            "routers": to_plain(shot.routers) if shot and shot.routers else None,
+            "routers": to_plain(routers) if routers else None,
             "decisions": dict(sorted(Counter(each.rule for each in self.decisions).items())),
             "operators": [brief(each) for each in self.decisions if each.actor][-RECENT:],
             "mode": _mode(migration),

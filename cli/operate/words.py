@@ -28,7 +28,7 @@ def status(document: Document) -> RenderableType:
 def headline(document: Document) -> str:
     """Return phase and share in one line."""
     if document["phase"] is None:
-        return f"{document['migration_id']}: not accepted by any gate"
+        return f"{document['migration_id']}: no such migration, no gate has accepted a start of it"
     flags = _flags(document, ", PAUSED", ", rolling back")
     where = f"epoch {document['epoch']}, sequence {document['sequence']}, {document['n_pairs']:,} pairs"
     return f"{document['migration_id']}: {document['phase']}{flags}, {_share(document)} ({where})"
@@ -106,8 +106,8 @@ def routers(told: Document, now_ms: int) -> str:
         f"{each['router_id']} (obeys {each['epoch']}/{each['sequence']}, heard {age(max(0, now_ms - each['heard_ms']))} ago)"
         for each in told["behind"]
     ]
-    more = f" and {told['n_behind'] - len(behind)} more" if told["n_behind"] > len(behind) else ""
-    return f"{text}; NOT FOLLOWING: {', '.join(behind)}{more}" if behind else text
+    behind += [f"{told['n_behind'] - len(behind)} more"] if told["n_behind"] > len(behind) else []
+    return f"{text}; NOT FOLLOWING: {', '.join(behind)}" if behind else text
 
 
 def decided(decision: Document) -> str:
@@ -150,7 +150,7 @@ def overview(documents: Iterable[Document]) -> Table:
     rows = [
         (
             d["migration_id"],
-            (d["phase"] or "not accepted") + _flags(d, " (paused)", " (rolling back)"),
+            (d["phase"] or "never started") + _flags(d, " (paused)", " (rolling back)"),
             "0% (lease ran out)" if _lapsed(d) else f"{d['live_share']:.0%}",
             f"{d['n_pairs']:,}",
             d["waiting_for"],

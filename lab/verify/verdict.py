@@ -51,7 +51,8 @@ def verify(
     """Compare; `only` is a migration, `faults` is what the caller found missing, `unreadable` what stands among the decisions.
 
     The keys: decisions (how many were compared), equal, first_difference (None, or decision_id, index, field, recorded,
-    recomputed), incomplete (why nothing can be promised, in words), unreadable, entries, migrations. Incomplete is never equal.
+    recomputed), incomplete (why nothing can be promised, in words), unreadable, entries, migrations (of which the ledger has an
+    entry), started (those that ever began; the others have refused commands only). Incomplete is never equal.
     What cannot be read makes nothing incomplete: a decision that it stands in the place of is a difference by itself.
     """
     reading = Reading(known)
@@ -69,6 +70,7 @@ def verify(
         "unreadable": list(unreadable),
         "entries": reading.n_entries,
         "migrations": sorted(reading.migrations),
+        "started": sorted({d.migration_id for d in (*recorded.decisions, *made.decisions) if d.epoch > 0}),
     }
 
 

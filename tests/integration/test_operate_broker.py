@@ -170,7 +170,7 @@ def test_verify_on_the_broker_finds_what_the_ledger_does_not_give(
     code, verified = say("verify", "m")
     assert (code, verified["equal"], verified["first_difference"]["decision_id"]) == (1, False, "m/1/9")
     assert say("verify", "other")[0] == 2
-    assert "knows no migration other" in say.err
+    assert f"there is no migration other on {settings.bootstrap_servers}; known: m" in say.err
 
 
 def test_verify_says_the_same_of_a_migration_and_of_its_archive(
@@ -216,10 +216,12 @@ def test_without_a_gate_the_command_stands_in_the_ledger(settings: Settings, fil
 
 
 def test_a_command_on_an_unknown_migration_is_refused(gate: FoldingGate, say: Say) -> None:
-    """The gate answers, and what it says is bad input."""
+    """The gate answers, and what it says is bad input. A refusal makes no migration: nothing of it is equal to anything."""
     code, refused = say("rollback", "nobody")
     assert (code, refused["outcome"]) == (2, "refused")
     assert "there is no migration nobody" in refused["reason"]
+    assert say("verify", "nobody")[0] == 2
+    assert "the ledger has only commands for it that were refused; known: none" in say.err
 
 
 def test_what_cannot_be_decoded_in_the_ledger_is_no_hole(settings: Settings, file: Path, say: Say) -> None:

@@ -138,7 +138,7 @@ def test_what_no_gate_has_accepted_is_not_decided() -> None:
     seen = view(obeyed("start", "refused", epoch=0))
     document = seen.document(NOW)
     assert (document["phase"], document["verdict"]) == (None, "undecided")
-    assert words.headline(document) == f"{MIGRATION}: not accepted by any gate"
+    assert words.headline(document) == f"{MIGRATION}: no such migration, no gate has accepted a start of it"
 
 
 @pytest.mark.parametrize(
@@ -355,6 +355,30 @@ def test_routers_that_do_not_follow_are_named() -> None:
     line = words.routers(document["routers"], NOW)
     assert line == "routers: 2 follow, 1 silent beyond the lease; NOT FOLLOWING: web-2 (obeys 1/2, heard 40 s ago)"
     assert not seen.terminal
+
+
+@pytest.mark.parametrize(
+    ("obeyed_sequence", "share", "lease_ms", "heard_ms", "gone"),
+    [
+        (2, 0.25, 60_000, NOW - 60_001, True),  # its own lease is over: it serves the incumbent
+        (2, 0.25, 60_000, NOW - 60_000, False),
+        (2, 1.0, None, NOW - 86_400_000, False),  # COMPLETED is obeyed for ever: silence says nothing
+        (2, 0.0, None, NOW - 20_001, True),  # it has nobody on the challenger, whatever it missed
+        (2, 0.0, None, NOW - 20_000, False),  # two acknowledgements may be late
+        (0, 0.25, 60_000, NOW - 20_001, True),  # it never heard of a command
+        (9, 0.25, 60_000, NOW - 86_400_000, False),  # a command that nobody knows
+    ],
+)
+def test_a_router_that_is_gone_is_not_named_for_ever(
+    obeyed_sequence: int, share: float, lease_ms: int | None, heard_ms: int, gone: bool
+) -> None:
+    """After an end no snapshot comes that could tell its silence; status counts it as silent once no user can be left on it."""
+    behind = [RouterBehind(router_id="web-2", epoch=1, sequence=obeyed_sequence, heard_ms=heard_ms, challenger=0)]
+    told = Routers(following=1, silent=0, n_behind=1, behind=behind, rolling_back=False)
+    given = decision(50, "SHADOW", "CANARY", share, 2, routing_command=command(2, share, lease_ms=lease_ms))
+    ended = snapshot(100, "ABORTED", routers=told)
+    document = view(given, command(3, 0.0, phase="ABORTED", lease_ms=None), ended).document(NOW)["routers"]
+    assert (document["silent"], document["n_behind"], document["behind"] == []) == ((1, 0, True) if gone else (0, 1, False))
 
 
 @pytest.mark.parametrize(("name", "shown"), [("correctness", "-1.0000 … 1.0000"), ("latency", "-5.9780 … 5.9780")])

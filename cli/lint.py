@@ -3,6 +3,7 @@
 import difflib
 import json as jsonlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,6 @@ import typer
 from rich.console import Console
 
 from dualgate.cli.output import Json, emit
-from dualgate.schemas.dimensions import Safety
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.grants import load_grants
 from dualgate.schemas.migration import MigrationConfig, MigrationSpec, load_migration
@@ -67,31 +67,60 @@ def check(file: Path) -> dict[str, Any]:
     """Return the faults and the remarks of one migration file, with its id and hash where it is valid."""
     try:
         config = load_migration(file)
-        if config.spec.scoring.grants:
-            load_grants(config.path(config.spec.scoring.grants))
     except ConfigError as error:
         return {"file": str(file), "errors": str(error).splitlines(), "remarks": []}
+    if faults := [*_golden_faults(config), *_grants_faults(config)]:
+        return {"file": str(file), "errors": faults, "remarks": []}
     found = {"file": str(file), "errors": [], "remarks": remarks(config)}
     return {**found, "migration": config.spec.migration, "config_hash": config.config_hash}
 
 
+def _golden_faults(config: MigrationConfig) -> list[str]:
+    """Return what keeps scoring from reading the golden answers; a file of none is a fault too, since it scores nothing."""
+    from dualgate.processors.scoring.golden import read_golden
+
+    if config.spec.scoring.golden is None:
+        return []
+    path = config.path(config.spec.scoring.golden)
+    if path.suffix in (".zst", ".gz"):
+        return [f"{path}: scoring.golden is packed; accepted: plain JSON lines, so unpack it"]
+    try:
+        with path.open("rb") as stream:
+            found = read_golden(stream, str(path))
+    except ConfigError as error:
+        return [str(error)]
+    return [] if found else [f"{path}: scoring.golden holds no golden answer; accepted: at least one line, or no scoring.golden"]
+
+
+def _grants_faults(config: MigrationConfig) -> list[str]:
+    try:
+        if config.spec.scoring.grants is not None:
+            load_grants(config.path(config.spec.scoring.grants))
+    except ConfigError as error:
+        return str(error).splitlines()
+    return []
+
+
 def remarks(config: MigrationConfig) -> list[str]:
     """Return what is allowed and yet likely to surprise."""
+    from dualgate.gate.hypotheses import unscored
+
     spec = config.spec
     said = _refused(config)
     off = [name for name in ("correctness", "latency", "semantic", "safety") if name not in spec.dimensions.on]
     said += [f"{name} is off: nothing guards it, and the migration waits in SHADOW for an operator's approve" for name in off]
-    if "correctness" in spec.dimensions.on and not (spec.scoring.golden or spec.scoring.rater):
-        said.append("scoring.golden and scoring.rater are both missing: correctness will have no data, which never passes")
+    none = unscored(spec)
+    if "correctness" in none:
+        said.append(f"{none['correctness']}: correctness will have no data, which never passes")
     if spec.dimensions.safety and not spec.scoring.grants:
-        said.append("scoring.grants is missing: who may read what is not checked" + _never_accepted(spec.dimensions.safety))
+        said.append("scoring.grants is missing: who may read what is not checked" + _never_accepted(none))
     if spec.scoring.golden and not spec.scoring.database:
         said.append("scoring.database is missing: answers are compared by their recorded results only")
     return said + _execution(config) + _scorers(config) + _unguarded(config)
 
 
-def _never_accepted(safety: Safety) -> str:
-    if "authorization" not in safety.classes:
+def _never_accepted(none: Mapping[str, str]) -> str:
+    if "safety.authorization" not in none:
         return ""
     return (
         "; the class authorization, which has a ceiling, will have no data, which never passes: "

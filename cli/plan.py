@@ -27,7 +27,7 @@ def plan(
     """Tell what a migration will need: pairs, time, cost, thresholds, and its chance to promote by simulation.
 
     Pairs are sampled ones. The chance is that of a challenger exactly on the design in every dimension, and that of one as good
-    as the published study's.
+    as the published study's, where every dimension is scored; what the file gives nothing to score by is told before it.
 
     Example: `dualgate plan migration.yaml --queries-per-hour 300`
     """
@@ -60,6 +60,12 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         f"pairs: {pairs['calibrating']} calibrating, then {pairs['min_pairs']:,} to {pairs['max_pairs']:,}; a challenger on its "
         f"design is decided after {expected['median']:,.0f} (median), {expected['q90']:,.0f} (nine in ten)"
     )
+    for name, why in document["unscored"].items():
+        console.print(
+            f"{name} will have no data, since {why}: no challenger passes. The numbers here are for a file that gives it",
+            style="bold",
+            markup=False,
+        )
     for name, chance in document["promote"].items():
         console.print(f"chance to promote, {name}: {chance['fraction']:.3f} ({chance['low']:.3f} to {chance['high']:.3f})")
     if document["time_hours"]:

@@ -44,6 +44,16 @@ def hypotheses(
         raise ConfigError(f"migration {spec.migration}: dimensions.{error}") from None
 
 
+def unscored(spec: MigrationSpec) -> dict[str, str]:
+    """Return the hypotheses for which a file gives nothing to score by, each with what is missing. No data never passes."""
+    found = {}
+    if spec.dimensions.correctness and not (spec.scoring.golden or spec.scoring.rater):
+        found["correctness"] = "scoring.golden and scoring.rater are both missing"
+    if spec.dimensions.safety and "authorization" in spec.dimensions.safety.classes and not spec.scoring.grants:
+        found["safety.authorization"] = "scoring.grants is missing"
+    return found
+
+
 def sampling_of(spec: MigrationSpec, shares: Mapping[str, float] | None = None) -> SamplingPlan:
     """Return the least and the mean probability that a query is an observation; ConfigError for a bad design."""
     known = shares if shares and set(shares) == set(spec.shadow_sampling) else None

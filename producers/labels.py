@@ -18,6 +18,7 @@ from typing import Any
 from dualgate.processors.scoring.block import hash_of
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import Arm, Label
+from dualgate.schemas.text import read_text
 
 ARMS: tuple[Arm, Arm] = ("incumbent", "challenger")
 RIGHT, WRONG = ("right", "1", "1.0", "true", "yes"), ("wrong", "0", "0.0", "false", "no")
@@ -67,10 +68,7 @@ def read_labels(path: Path, migration_id: str, who: str, epoch: int | None = Non
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"labels {path}: {getattr(error, 'strerror', None) or error}") from None
+    text = read_text(path, "labels", "CSV or JSON lines", "utf-8-sig")
     if path.suffix in (".jsonl", ".json") or text.lstrip().startswith("{"):
         yield from _json_rows(path, text)
         return

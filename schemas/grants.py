@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from dualgate.schemas.errors import ConfigError
+from dualgate.schemas.text import read_text
 from dualgate.schemas.yaml_lines import Document, read_yaml
 
 
@@ -57,11 +58,7 @@ class Grant:
 
 def load_grants(path: str | Path) -> Mapping[str, Grant]:
     """Read a grants file as grants by caller; ConfigError names file, line, key, value and what is accepted."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"grants file {path}: {getattr(error, 'strerror', None) or error}") from None
-    return parse_grants(text, str(path))
+    return parse_grants(read_text(Path(path), "grants file", "YAML"), str(path))
 
 
 def parse_grants(text: str, origin: str = "grants file") -> Mapping[str, Grant]:

@@ -16,6 +16,7 @@ from dualgate.schemas.duration import DurationMs
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.limits import MIGRATION_ID_BYTES
 from dualgate.schemas.scorers import Scoring
+from dualgate.schemas.text import read_text
 from dualgate.schemas.topics import MIGRATION_ID
 from dualgate.schemas.yaml_lines import Document, read_yaml
 
@@ -248,22 +249,23 @@ class MigrationConfig:
 def load_migration(path: str | FilePath) -> MigrationConfig:
     """Read a migration file and hash the files it names; ConfigError names every fault, one a line."""
     file = FilePath(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"migration file {file}: {_plainly(error)}") from None
-    spec = parse_migration(text, str(file))
+    spec = parse_migration(read_text(file, "migration file", "YAML"), str(file))
     base = file.resolve().parent
     named = {key: name for key in ("golden", "grants") if (name := getattr(spec.scoring, key)) is not None}
-    return MigrationConfig(spec, str(base), {name: _named(file, key, base / name) for key, name in named.items()})
+    return MigrationConfig(spec, str(base), _hashes(file, {key: (name, base / name) for key, name in named.items()}))
 
 
-def _named(origin: FilePath, key: str, path: FilePath) -> str:
-    """Return the sha256 of a file that the migration file names; ConfigError tells both and the key."""
-    try:
-        return sha256_of(path)
-    except ConfigError as error:
-        raise ConfigError(f"{origin}: scoring.{key} names a {error}; paths start at the migration file's folder") from None
+def _hashes(origin: FilePath, named: dict[str, tuple[str, FilePath]]) -> dict[str, str]:
+    """Return the sha256 of each file that a migration file names; ConfigError tells each that cannot be read, and its key."""
+    found, faults = {}, []
+    for key, (name, path) in named.items():
+        try:
+            found[name] = sha256_of(path)
+        except ConfigError as error:
+            faults.append(f"{origin}: scoring.{key} names a {error}; paths start at the migration file's folder")
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return found
 
 
 def parse_migration(text: str, origin: str = "migration file") -> MigrationSpec:
@@ -284,11 +286,7 @@ def sha256_of(path: FilePath) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise ConfigError(f"file {path}: {_plainly(error)}") from None
-
-
-def _plainly(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"file {path}: {error.strerror or error}") from None
 
 
 def _fault(origin: str, document: Document, error: Any) -> tuple[int, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from dualgate.gate import phases
 from dualgate.gate.admission import horizon_of
 from dualgate.gate.budget import HUNDRED, budgets
-from dualgate.gate.hypotheses import hypotheses, sampling_of
+from dualgate.gate.hypotheses import hypotheses, sampling_of, unscored
 from dualgate.gate.monitor_plans import unwatchable
 from dualgate.gate.stats import (
     DimensionSpec,
@@ -44,6 +44,7 @@ def plan_document(
         },
         "hypotheses": [_hypothesis(s, p) for s, p in zip(specs, horizon_of(spec, hypotheses(spec)).hypotheses, strict=True)],
         "thresholds": thresholds(spec, specs),
+        "unscored": unscored(spec),
         "promote": {name: summary(outcomes)["accepted"] for name, outcomes in simulated.items()},
         "time_hours": _hours(spec, queries_per_hour, expected["median"], total),
         "cost": _cost(spec, expected["mean"], total),

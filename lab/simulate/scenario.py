@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 from dualgate.schemas.dimensions import Part
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec, accepted_keys
+from dualgate.schemas.text import read_text
 from dualgate.schemas.yaml_lines import read_yaml
 
 SCENARIOS = ("good", "design", "equal", "worse", "null")
@@ -160,10 +161,7 @@ def load_scenario(name: str, spec: MigrationSpec, file: Path | None) -> Scenario
     """
     if file is None:
         return built_in(name, spec)
-    try:
-        document = read_yaml(file.read_text(encoding="utf-8"), str(file))
-    except OSError as error:
-        raise ConfigError(f"scenario file {file}: {error.strerror}") from None
+    document = read_yaml(read_text(file, "scenario file", "YAML"), str(file))
     known = document.value.get("scenarios") if isinstance(document.value, dict) else None
     if not isinstance(known, dict):
         raise ConfigError(f"{file}:1: a scenario file is a mapping with the key scenarios")

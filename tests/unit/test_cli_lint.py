@@ -106,6 +106,39 @@ def test_a_bad_grants_file_is_a_fault(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "g.yaml" in capsys.readouterr().out
 
 
+def test_every_file_that_is_missing_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever mends the first should not have to ask for the second."""
+    (tmp_path / "m.yaml").write_text(GOOD + "scoring: {golden: g.jsonl, grants: g.yaml}\n", encoding="utf-8")
+    assert _lint(str(tmp_path / "m.yaml")) == 2
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(" names a file ")[0].split(": ")[1] for line in told] == ["scoring.golden", "scoring.grants"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("g.jsonl", b"", "g.jsonl: scoring.golden holds no golden answer; accepted: at least one line, or no scoring.golden"),
+        ("g.jsonl", b"\n{}\n", "g.jsonl:2: golden_id=None must be a string"),
+        ("g.jsonl.zst", b"garbage", "g.jsonl.zst: scoring.golden is packed; accepted: plain JSON lines"),
+    ],
+)
+def test_golden_answers_that_scoring_cannot_read_are_a_fault(
+    name: str, content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would leave correctness without data for the whole migration, in silence."""
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "m.yaml").write_text(GOOD + f"scoring: {{golden: {name}}}\n", encoding="utf-8")
+    assert _lint(str(tmp_path / "m.yaml")) == 2
+    assert words in capsys.readouterr().out
+
+
+def test_a_file_that_is_no_text_is_told_without_a_codec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An archive given for a migration file is named, with what is accepted."""
+    (tmp_path / "m.zst").write_bytes(b"\x28\xb5\x2f\xfd")
+    assert _lint(str(tmp_path / "m.zst")) == 2
+    assert "m.zst: byte 1 is no text in UTF-8; accepted: YAML" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [[], ["/nonexistent/m.yaml"]])
 def test_nothing_to_lint(arguments: list[str]) -> None:
     """No file, or one that is not there, is bad input."""

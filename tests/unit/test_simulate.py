@@ -8,13 +8,13 @@ import pytest
 from pydantic import ValidationError
 
 from dualgate.cli.main import main
-from dualgate.gate.hypotheses import hypotheses
+from dualgate.gate.hypotheses import hypotheses, unscored
 from dualgate.lab.simulate.life import Life, Outcome
 from dualgate.lab.simulate.pairs import Outcomes, blocks, draw
 from dualgate.lab.simulate.runs import Job, job_of, run_many, summary
 from dualgate.lab.simulate.scenario import Binary, Drift, Scenario, built_in, load_scenario
 from dualgate.schemas.errors import ConfigError
-from dualgate.schemas.migration import MigrationSpec
+from dualgate.schemas.migration import MigrationSpec, parse_migration
 
 ALL = {"all": 1.0}
 ONE = {"latency": "off", "semantic": "off", "safety": "off"}
@@ -269,6 +269,20 @@ def test_plan_prints_pairs_cost_and_thresholds(tmp_path: Path, capsys: pytest.Ca
     assert printed["time_hours"]["median"] >= 24
     assert 0 < printed["suggested_shadow_share"] <= 1
     assert printed["cost"]["at_most"] >= printed["cost"]["expected"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("dimensions: {safety: off}\n", {"correctness": "scoring.golden and scoring.rater are both missing"}),
+        ("dimensions: {correctness: off, safety: {classes: {authorization: {null: 0.005, design: 0.0005}}}}\n",
+         {"safety.authorization": "scoring.grants is missing"}),
+        ("dimensions: {correctness: off, safety: {classes: {}}}\n", {}),
+    ],
+)  # fmt: skip
+def test_a_plan_tells_what_the_file_gives_nothing_to_score_by(change: str, told: dict[str, str]) -> None:
+    """The simulated chance is of scored pairs: where a file scores none of a hypothesis, nothing passes, and that is told."""
+    assert unscored(parse_migration("migration: m\nincumbent: a:1\nchallenger: a:2\n" + change)) == told
 
 
 @pytest.mark.parametrize("words", [["--runs", "0"], ["--scenario", "wat"], ["--seed", "-1"], ["--pairs-per-hour", "0"]])

@@ -1,14 +1,17 @@
 """`dualgate backtest`: a migration decided offline, on an archived log."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from dualgate.cli.output import Json, emit, progress, say, table
+from dualgate.cli.output import Json, emit, err, progress, say, table
 
 if TYPE_CHECKING:
+    from dualgate.lab.backtest.asking import Heard
     from dualgate.sinks.report import Story
 
 
@@ -29,7 +32,7 @@ def run(
     """Run pairing, scoring and the gate on an archived log, with no broker, in the order in which things happened.
 
     Exit code 0: completed or promoted (accepted, but the log ended before the rollout did); 3: rejected, rolled back or
-    aborted; 4: inconclusive or undecided; 2: bad input.
+    aborted; 4: inconclusive or undecided; 2: bad input; 1: nothing that the file's rater says can be used.
 
     Example: `dualgate backtest sample/log.jsonl.zst --config sample/migration.yaml --out report.html`
     """
@@ -43,7 +46,14 @@ def run(
     said = read_labels(labels, migration.spec.migration, "backtest").labels if labels is not None else ()
     with progress() as bar:
         task = bar.add_task(f"backtesting {log.name}", total=None)
-        done = backtest(migration, log, lambda n_done, n_pairs: bar.update(task, completed=n_done, total=n_pairs), labels=said)
+        rater = Told(lambda words: bar.update(task, description=f"backtesting {log.name}; {words}"))
+        done = backtest(
+            migration,
+            log,
+            lambda n_done, n_pairs: bar.update(task, completed=n_done, total=n_pairs),
+            labels=said,
+            hear=rater.hear,
+        )
     for remark in done.story.notes:
         say(f"note: {remark}")
     if out is not None:
@@ -52,6 +62,24 @@ def run(
     document = done.document()
     emit(document, json, lambda console: show(console, done.story, document))
     raise typer.Exit(EXIT_CODES[document["verdict"]])
+
+
+class Told:
+    """Shows how far a rater is: in the progress bar of a terminal, else in a line now and then; its first fault at once."""
+
+    def __init__(self, shown: Callable[[str], None], every_s: float = 10.0) -> None:
+        self._shown, self._every_s, self._terminal = shown, every_s, err().is_terminal
+        self._told: Heard | None = None
+        self._told_s = 0.0
+
+    def hear(self, heard: "Heard") -> None:
+        """Take in what the rater has said by now."""
+        self._shown(f"rater {heard.rated:,} of {heard.asked:,}, {heard.unusable:,} unusable")
+        first_fault = heard.unusable > 0 and not (self._told and self._told.unusable)
+        due = not self._terminal and (self._told is None or time.monotonic() - self._told_s >= self._every_s)
+        if first_fault or due:
+            say(heard.words())
+            self._told, self._told_s = heard, time.monotonic()
 
 
 def show(console: Console, story: "Story", document: dict[str, Any]) -> None:

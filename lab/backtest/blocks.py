@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from dualgate.lab.backtest.asking import Asking
 from dualgate.lab.backtest.join import Joined
 from dualgate.processors.pairing.records import Output
 from dualgate.processors.scoring.clock import STALE_MS, Clocks
@@ -27,6 +28,7 @@ class Blocks:
     joined: Joined
     times: PairingTimes
     tell: Tell = lambda _: None
+    asking: Asking = field(default_factory=Asking)
     counts: Counter[str] = field(default_factory=Counter)
     dead: list[DeadLetter] = field(default_factory=list)
 
@@ -61,7 +63,7 @@ class Blocks:
         self.counts.update(folded.counts)
         self.dead += folded.dead
         for waiting in folded.waiting:
-            waiting.wait()
+            self.asking.wait(waiting)
             folded.entries.append(waiting.entry())
         return folded.entries
 

@@ -1,7 +1,7 @@
 """A backtest: start the migration, feed the gate's fold what the log says, and tell the story."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from dualgate.gate.evidence import snapshot
 from dualgate.gate.fold import At, Output, step
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.state import MigrationState
+from dualgate.lab.backtest.asking import Asking, Hear, Heard
 from dualgate.lab.backtest.blocks import Blocks
 from dualgate.lab.backtest.gaps import Gaps, Told, lines
 from dualgate.lab.backtest.join import Joined, join
@@ -36,11 +37,14 @@ class Backtest:
     counts: Mapping[str, int] = field(default_factory=dict)
     dead_reasons: tuple[str, ...] = ()
     missing: Told = field(default_factory=dict)
+    heard: Heard | None = None
+    """What a rater said, where one was asked."""
 
     def document(self) -> dict[str, Any]:
         """Return what `dualgate backtest --json` prints."""
         told = {"sentence": sentence(self.story), "counts": dict(self.counts), "dead_reasons": list(self.dead_reasons)}
-        return summary(self.story) | told | {"missing_reasons": self.missing}
+        rater = None if self.heard is None else asdict(self.heard)
+        return summary(self.story) | told | {"missing_reasons": self.missing, "rater": rater}
 
     def reported(self) -> Story:
         """Return the story with what has no score and why among its notes."""
@@ -80,19 +84,22 @@ def backtest(
     tell: Tell = lambda *_: None,
     times: PairingTimes | None = None,
     labels: Sequence[Label] = (),
+    hear: Hear = lambda _: None,
 ) -> Backtest:
     """Decide a migration on an archived log, in event-time order; ConfigError where log and configuration do not fit.
 
-    labels: what people said of pairs that a rater has rated, besides those that an archive's ledger holds.
+    labels: what people said of pairs that a rater has rated, besides those that an archive's ledger holds. hear: is told how far
+    a rater is, while it is asked; TransientError where nothing that it says can be used.
     """
     times = times or PairingTimes.of(load_settings({}))
     joined = join(_lines(log), config.spec.migration, times, name=str(log))
     said, n_others = of_epochs(labels, _archived_labels(log, config.spec.migration), archived_epochs(log, config))
     ledger = Ledger(config.spec.migration, _begin_ms(joined))
     scoring = open_migration(_accepted(ledger.append(_start(config, joined)), ledger))
+    asking = Asking(hear)
     gaps = Gaps([hypothesis.name for hypothesis in hypotheses(config.spec)])
     try:
-        blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)))
+        blocks = Blocks(scoring, joined, times, lambda n_done: tell(n_done, len(joined.pairs)), asking)
         entries = gaps.over(blocks.entries())
         units = by_session(entries) if config.spec.unit.by == "session" else entries
         for entry in with_labels(units, said):
@@ -102,8 +109,10 @@ def backtest(
     counts = {**joined.counts, **blocks.counts, "unpaired": len(joined.unpaired)}
     counts |= {"labels.other_epoch": n_others} if n_others else {}
     evidence = ledger.end()
-    story = Story.of(config, evidence, len(joined.pairs), [*_notes(joined), *rated_note(config, evidence)])
-    return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})), gaps.told())
+    heard = asking.heard() if asking.heard().asked else None
+    notes = [*_notes(joined), *rated_note(config, evidence), *_unusable(heard)]
+    story = Story.of(config, evidence, len(joined.pairs), notes)
+    return Backtest(story, counts, tuple(sorted({letter.reason for letter in blocks.dead})), gaps.told(), heard)
 
 
 def _lines(log: Path) -> Iterator[Archived]:
@@ -168,6 +177,12 @@ def rated_note(config: MigrationConfig, evidence: Sequence[EvidenceRecord]) -> l
     return [
         f"Correctness is rated by {rater.model} {rater.version} and corrected by people's labels. {told[0].upper()}{told[1:]}."
     ]
+
+
+def _unusable(heard: Heard | None) -> list[str]:
+    if heard is None or not heard.unusable:
+        return []
+    return [f"{heard.unusable:,} of {heard.rated:,} ratings were unusable, the first: {heard.first_reason}."]
 
 
 def _notes(joined: Joined) -> Iterator[str]:

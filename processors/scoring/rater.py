@@ -6,6 +6,7 @@ about in the order of a hash, so that no arm is always first. What it says is ev
 """
 
 import contextlib
+import math
 import sqlite3
 import threading
 import time
@@ -143,12 +144,18 @@ class Desk:
         now = time.monotonic() if now_s is None else now_s
         return all(self._is_ready(q.key(self.version), now) for q in questions)
 
-    def wait(self, questions: Sequence[Question]) -> None:
-        """Wait until they are ready."""
+    def wait(self, questions: Sequence[Question], at_most_s: float = math.inf) -> None:
+        """Wait until they are ready, or so many seconds have passed."""
+        until = time.monotonic() + at_most_s
         for question in questions:
             asked = self._asked.get(question.key(self.version))
             if asked is not None:
-                wait_for([asked[0]], max(0.0, asked[1] + self._due_s - time.monotonic()))
+                wait_for([asked[0]], max(0.0, min(until, asked[1] + self._due_s) - time.monotonic()))
+
+    def said(self, questions: Sequence[Question]) -> dict[str, Rating]:
+        """Return the ratings of those that are ready, by key."""
+        keys, now = {q.key(self.version): q for q in questions}, time.monotonic()
+        return {key: self.rating(question) for key, question in keys.items() if self._is_ready(key, now)}
 
     def rating(self, question: Question) -> Rating:
         """Return what was said of an answer, as far as it is known now."""
@@ -196,11 +203,6 @@ class Desk:
     def _is_ready(self, key: str, now: float) -> bool:
         asked = self._asked.get(key)
         return asked is None or asked[0].done() or now - asked[1] >= self._due_s
-
-    def _waiting(self) -> int:
-        if len(self._asked) < self._max_waiting:
-            return 0  # counting them all would cost more than it is worth
-        return sum(not future.done() for future, _ in self._asked.values())
 
     def _gave_up(self, key: str) -> bool:
         future = self._asked[key][0]

@@ -23,6 +23,7 @@ SCHEMA = {
     "required": ["reason", "correct"],
     "additionalProperties": False,
 }
+WANTED = "choices[0].message.content with JSON of reason and correct"
 MAX_BYTES = 1 << 20
 MAX_PAUSE_S = 30.0
 
@@ -86,8 +87,8 @@ class HttpRater:
             answer = json.loads(body)
             verdict = json.loads(answer["choices"][0]["message"]["content"])
             right, reason = verdict["correct"], str(verdict.get("reason", ""))
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise Unanswered(f"an answer that is not what was asked for: {type(error).__name__}: {body[:80]!r}") from None
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise Unanswered(f"an answer that is not what was asked for ({WANTED}): {body[:80]!r}") from None
         if not isinstance(right, bool):
             raise Unanswered(f"correct={right!r} is neither true nor false")
         read, written = _count(answer, "prompt_tokens"), _count(answer, "completion_tokens")

@@ -4,6 +4,7 @@ The blocks of a migration go out in order. Other migrations of the partition go 
 to the gate by its offsets, so a partition's committed offset simply stays before the first pair that waits.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from dualgate.processors.scoring.block import Source
 from dualgate.processors.scoring.context import Rated
 from dualgate.processors.scoring.correctness import to_rate
 from dualgate.processors.scoring.logic import MigrationScoring, score_pairs
-from dualgate.processors.scoring.rater import Question, questions_of
+from dualgate.processors.scoring.rater import Question, Rating, questions_of
 from dualgate.schemas.records import LedgerEntry, Pair
 
 MAX_ROWS = 20_000
@@ -41,11 +42,21 @@ class Waiting:
         rated = self.scoring.context.rated
         return not isinstance(rated, Rated) or rated.desk.ready(self._questions)
 
-    def wait(self) -> None:
-        """Wait until the rater has spoken, or its time is over."""
+    def wait(self, at_most_s: float = math.inf) -> None:
+        """Wait until the rater has spoken, or its time is over, or so many seconds have passed."""
         rated = self.scoring.context.rated
         if isinstance(rated, Rated):
-            rated.desk.wait(self._questions)
+            rated.desk.wait(self._questions, at_most_s)
+
+    def keys(self) -> set[str]:
+        """Return what the rater is asked, each distinct question by its key."""
+        rated = self.scoring.context.rated
+        return {q.key(rated.desk.version) for q in self._questions} if isinstance(rated, Rated) else set()
+
+    def said(self) -> dict[str, Rating]:
+        """Return what the rater has said by now, by key; of what it has no time left for, that."""
+        rated = self.scoring.context.rated
+        return rated.desk.said(self._questions) if isinstance(rated, Rated) else {}
 
     def entry(self) -> LedgerEntry:
         """Score the pairs by what is known now, and return their block."""

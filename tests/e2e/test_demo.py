@@ -12,6 +12,7 @@ from dualgate.lab.backtest import backtest
 from dualgate.schemas.migration import load_migration
 from dualgate.sinks.archive import read_topic
 from support.demo_run import DemoRun, with_workload
+from support.waiting import WAIT_S
 
 pytestmark = pytest.mark.kafka
 STARTED = "each a process of its own"
@@ -145,5 +146,5 @@ def test_a_killed_demo_takes_its_processes_along(demo: DemoRun, tmp_path: Path) 
         run.end()
         started = run.left()
         for process in started:
-            process.wait(30)
+            process.wait(WAIT_S)
         assert run.left() == []

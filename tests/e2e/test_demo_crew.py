@@ -2,30 +2,22 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from dualgate.cli.demo.crew import Crew, ProcessDied
+from support.waiting import await_true
 
 NO_BROKER = {"DUALGATE_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
-WAIT_S = 30.0
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def endless(crew: Crew, name: str, tmp_path: Path) -> psutil.Process:
     """Start a router, which follows for ever although there is no broker, and wait until it runs."""
     crew.start(name, "router", "some-migration")
-    wait_for(lambda: "follows some-migration on 127.0.0.1:1" in (tmp_path / f"{name}.log").read_text())
+    log = tmp_path / f"{name}.log"
+    await_true(lambda: "follows some-migration on 127.0.0.1:1" in log.read_text(), "the router's first words")
     (found,) = (p for p in psutil.Process().children(recursive=True) if "router" in p.cmdline())
     return found
 
@@ -34,7 +26,7 @@ def test_an_errand_that_ends_well_is_done(tmp_path: Path) -> None:
     """It is done when it has ended with code 0, and is not missed afterwards."""
     with Crew(tmp_path, NO_BROKER) as crew:
         crew.start("version", "--version", errand=True)
-        wait_for(lambda: crew.done("version"))
+        await_true(lambda: crew.done("version"), "the end of the errand")
         crew.check()
         assert "dualgate" in (tmp_path / "version.log").read_text()
 
@@ -46,7 +38,7 @@ def test_one_that_fails_is_told_with_its_last_words(tmp_path: Path) -> None:
         with pytest.raises(
             ProcessDied, match=r"lint \(pid \d+\) ended with code 2; the last lines of .*lint\.log:\n.*no-such-file"
         ):
-            wait_for(lambda: crew.done("lint"))
+            await_true(lambda: crew.done("lint"), "the failure")
 
 
 def test_one_that_ends_although_it_should_go_on_is_told(tmp_path: Path) -> None:
@@ -54,7 +46,7 @@ def test_one_that_ends_although_it_should_go_on_is_told(tmp_path: Path) -> None:
     with Crew(tmp_path, NO_BROKER) as crew:
         crew.start("version", "--version")
         with pytest.raises(ProcessDied, match="ended with code 0"):
-            wait_for(lambda: crew.done("version"))
+            await_true(lambda: crew.done("version"), "the end of the errand")
 
 
 def test_one_that_is_killed_is_told_by_its_signal(tmp_path: Path) -> None:
@@ -64,7 +56,7 @@ def test_one_that_is_killed_is_told_by_its_signal(tmp_path: Path) -> None:
         crew.check()
         process.send_signal(signal.SIGKILL)
         with pytest.raises(ProcessDied, match="was ended by signal SIGKILL"):
-            wait_for(lambda: bool(crew.check()))  # type: ignore[func-returns-value]
+            await_true(lambda: bool(crew.check()), "the kill")  # type: ignore[func-returns-value]
 
 
 def test_asked_to_end_they_end_in_order(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from dualgate.schemas.topics import DEAD_LETTERS, DECISIONS, EVIDENCE, MIGRATION
 from dualgate.sinks.router import Router
 from support.gate_process import World, without_repeats, world
 from support.ledgers import BETTER, GOOD, HEAD, Ledger
-from support.pairing_kafka import await_true
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 
@@ -68,7 +68,7 @@ def test_killed_at_each_step_nothing_is_lost_or_counted_twice(
         at.append([*entries[:40], b"not an entry", *entries[40:]])
         for point in POINTS:
             n = 1 if point in ("recovered", "claimed") else 40
-            assert at.gate(fault=f"{point}:{n}").wait(60) == -signal.SIGKILL, point
+            assert at.gate(fault=f"{point}:{n}").wait(WAIT_S) == -signal.SIGKILL, point
         last = at.gate()
         at.await_applied(len(entries))
         assert at.stop(last) == 0
@@ -110,7 +110,7 @@ def test_a_second_gate_supersedes_the_first(kafka: str, prefix: str, make_topics
         await_true(lambda: any(entry is not None and entry.claim is not None for _, entry in at.ledger()), "the first claim")
         at.await_applied(20)
         second = at.gate()
-        assert first.wait(60) == 4
+        assert first.wait(WAIT_S) == 4
         at.append(entries[20:])
         at.await_applied(len(at.ledger()) - 1)
         assert at.stop(second) == 0
@@ -133,6 +133,6 @@ def test_a_gate_that_wakes_after_it_was_replaced_ends_itself(
         at.append(entries[40:])
         at.await_applied(len(entries))
         sleeper.send_signal(signal.SIGCONT)
-        assert sleeper.wait(60) == 4
+        assert sleeper.wait(WAIT_S) == 4
         assert at.stop(second) == 0
         _hold_to_the_fold(at)

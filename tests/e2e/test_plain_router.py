@@ -18,8 +18,8 @@ from dualgate.schemas.topics import EVIDENCE
 from dualgate.sinks.router import RoutingTable
 from support.gate_process import World, world
 from support.ledgers import BETTER, EASY, GOOD, HEAD, SHORT, Ledger
-from support.pairing_kafka import await_true
 from support.routing import MIGRATION, command
+from support.waiting import WAIT_S, await_true
 
 ROOT = Path(__file__).parents[2]
 PLAIN = ROOT / "docs" / "guide" / "plain_router.py"
@@ -96,7 +96,8 @@ def test_a_rollback_waits_for_a_router_that_uses_none_of_our_code(
         held = RoutingTable("m").apply(ledger.commands[-1], ledger.time_ms, 0.0)
         for key in KEYS:
             assert plain.answer(key) == (held.route(key, 0.0), 3, held.shadow(key, "all", 0.0) or 0.0), key
-        assert ("plain", 1, 3) in {(ack.router_id, ack.epoch, ack.sequence) for ack in _acks(at)}
+        canary = ("plain", 1, 3)
+        await_true(lambda: canary in {(ack.router_id, ack.epoch, ack.sequence) for ack in _acks(at)}, "the acknowledgement")
         at.append([order()])
         await_true(lambda: bool(followed(at)), "the rollback to be followed")
         assert "1 of 1 routers follow command 1/4" in followed(at)[0]
@@ -127,7 +128,7 @@ def test_javascript_reads_commands_and_routes_as_we_do() -> None:
         " arms: given.keys.map(key => route(command, key)) }))"
     )
     words = ["node", "--input-type=module", "-e", script]
-    told = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout)
+    told = json.loads(subprocess.run(words, capture_output=True, text=True, check=True, timeout=WAIT_S).stdout)
     assert told["command"]["reason"] == "é ≥ 3"
     assert (told["command"]["sequence"], told["command"]["lease_ms"], told["command"]["shadow_share"]) == (7, None, {"all": 1.0})
     assert told["same"] is True

@@ -16,8 +16,8 @@ from dualgate.schemas.errors import ConfigError, StateError
 from dualgate.schemas.records import LedgerEntry, Tick
 from dualgate.schemas.settings import Settings, load_settings
 from dualgate.sinks.archive import Archiver, Manifest, Segment, read_topic
-from support.pairing_kafka import await_true
 from support.routing import MIGRATION, command
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 NOW = 1_700_000_000_000
@@ -38,7 +38,7 @@ def publish(settings: Settings, topic: str, *values: Any) -> None:
     for value in values:
         raw = value if isinstance(value, bytes) else Codec().encode(value)
         producer.produce(settings.topic_prefix + topic, raw, MIGRATION)
-    assert producer.flush(30) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def archive_now(folder: Path, settings: Settings, **options: Any) -> Manifest:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from dualgate.cli.topic_admin import connect
+from support.waiting import WAIT_S
 
 pytestmark = pytest.mark.kafka
 
@@ -72,7 +73,7 @@ def test_a_broker_that_was_killed_counts_as_none(broker: Run) -> None:
     _, first, _ = broker("start")
     process = psutil.Process(first["pid"])
     process.kill()
-    process.wait(30)
+    process.wait(WAIT_S)
     assert broker("status")[1]["running"] is False
     _, second, _ = broker("start")
     assert second["changed"] is True

@@ -18,20 +18,20 @@ from dualgate.cli.broker import LocalBroker
 from dualgate.cli.broker.java import bundled_executable, find_java
 from dualgate.cli.broker.process import PortTaken
 from dualgate.schemas.errors import TransientError
+from support.waiting import WAIT_S
 
 pytestmark = pytest.mark.kafka
-TIMEOUT_S = 60
 
 
 def write(address: str, *values: bytes) -> None:
     """Create a topic where it is missing and write the values to it."""
     admin = AdminClient({"bootstrap.servers": address})
-    if "kept" not in admin.list_topics(timeout=TIMEOUT_S).topics:
-        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(TIMEOUT_S)
+    if "kept" not in admin.list_topics(timeout=WAIT_S).topics:
+        admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(WAIT_S)
     producer = Producer({"bootstrap.servers": address, "linger.ms": 0})
     for value in values:
         producer.produce("kept", value)
-    assert producer.flush(TIMEOUT_S) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def read(address: str, count: int) -> list[bytes]:
@@ -39,7 +39,7 @@ def read(address: str, count: int) -> list[bytes]:
     consumer = Consumer({"bootstrap.servers": address, "group.id": "reader", "auto.offset.reset": "earliest"})
     consumer.subscribe(["kept"])
     try:
-        return [message.value() or b"" for message in consumer.consume(count, timeout=TIMEOUT_S)]
+        return [message.value() or b"" for message in consumer.consume(count, timeout=WAIT_S)]
     finally:
         consumer.close()
 
@@ -120,8 +120,8 @@ def test_a_killed_parent_takes_its_broker_with_it(holder: tuple["subprocess.Pope
     """kill -9 of the process that holds a broker leaves no Java behind."""
     parent, broker = holder
     parent.kill()
-    parent.wait(TIMEOUT_S)
-    broker.wait(TIMEOUT_S)
+    parent.wait(WAIT_S)
+    broker.wait(WAIT_S)
     assert not broker.is_running()
 
 
@@ -132,8 +132,8 @@ def test_a_parent_that_forgets_its_broker_takes_it_with_it(
     parent, broker = holder
     assert parent.stdin is not None
     parent.stdin.close()
-    assert parent.wait(TIMEOUT_S) == 0
-    broker.wait(TIMEOUT_S)
+    assert parent.wait(WAIT_S) == 0
+    broker.wait(WAIT_S)
     assert not broker.is_running()
 
 
@@ -151,7 +151,7 @@ def test_a_foreground_broker_ends_in_order(by: signal.Signals, tmp_path: Path) -
                 break
         children = psutil.Process(process.pid).children()
         process.send_signal(by)
-        assert process.wait(TIMEOUT_S) == 0
+        assert process.wait(WAIT_S) == 0
     assert len(children) == 1
     assert not children[0].is_running()
     assert list(tmp_path.iterdir()) == []

@@ -12,11 +12,12 @@ from dualgate.schemas.settings import PairingTimes, Settings
 from dualgate.schemas.topics import DECISIONS
 from dualgate.sinks.router import Router, follower
 from support.metadata_proxy import MetadataProxy, metadata_proxy
-from support.pairing_kafka import await_true, found, publish, publish_values, settled
+from support.pairing_kafka import found, publish, publish_values, settled
 from support.pairing_sim import compare
 from support.pairing_worker import running
 from support.routing import MIGRATION, command
 from support.traffic import Shape, oracle, sentinels, traffic
+from support.waiting import await_true
 
 pytestmark = pytest.mark.kafka
 

@@ -16,7 +16,8 @@ from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import DECISIONS, EVIDENCE, LEDGER, MIGRATIONS
 from support.gate_process import World, without_repeats, world
 from support.ledgers import GOOD, Ledger
-from support.pairing_kafka import await_true, read_all
+from support.pairing_kafka import read_all
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 
@@ -75,10 +76,10 @@ def test_a_state_that_it_cannot_read_ends_it_and_skips_nothing(
         assert at.stop(gate) == 0
         foreign = Producer({"bootstrap.servers": kafka, "log_level": 0})
         foreign.produce(prefix + "dualgate-gate-state-changelog", Row(0, -1, {"version": 99}).encode(), b"x@another")
-        assert foreign.flush(30) == 0
+        assert foreign.flush(WAIT_S) == 0
         before = at.ledger()
         for _ in range(2):
-            assert at.gate().wait(60) == 5
+            assert at.gate().wait(WAIT_S) == 5
         assert at.ledger() == before
         assert "the gate does not start: migration x: state of a migration has version 99" in at.log.read_text()
         assert f"delete topic {prefix}dualgate-gate-state-changelog" in at.log.read_text()
@@ -101,12 +102,12 @@ def test_a_table_that_lost_records_ends_it_and_a_whole_fold_repairs_it(
         foreign = Producer({"bootstrap.servers": kafka, "log_level": 0})
         for key in {message.key() for message in rows if message.key().startswith(b"m@")}:
             foreign.produce(changelog, None, key)
-        assert foreign.flush(30) == 0
-        assert at.gate().wait(60) == 5
+        assert foreign.flush(WAIT_S) == 0
+        assert at.gate().wait(WAIT_S) == 5
         assert "knows nothing of it, but m was given command 1/" in at.log.read_text()
         admin = AdminClient({"bootstrap.servers": kafka})
         admin.delete_topics([changelog])[changelog].result()
-        await_true(lambda: changelog not in admin.list_topics(timeout=10).topics, "the changelog's end")
+        await_true(lambda: changelog not in admin.list_topics(timeout=WAIT_S).topics, "the changelog's end")
         end = len(at.ledger())
         gate = at.gate()
         at.await_applied(end)
@@ -126,9 +127,9 @@ def test_a_ledger_that_was_made_anew_ends_it(kafka: str, prefix: str, make_topic
         assert at.stop(gate) == 0
         admin = AdminClient({"bootstrap.servers": kafka})
         admin.delete_topics([prefix + LEDGER])[prefix + LEDGER].result()
-        await_true(lambda: prefix + LEDGER not in admin.list_topics(timeout=10).topics, "the ledger's end")
+        await_true(lambda: prefix + LEDGER not in admin.list_topics(timeout=WAIT_S).topics, "the ledger's end")
         create_topics(kafka, prefix, 2)
-        assert at.gate().wait(60) == 5
+        assert at.gate().wait(WAIT_S) == 5
         assert "the ledger ends at -1: it was cut or made anew" in at.log.read_text()
 
 

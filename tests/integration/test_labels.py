@@ -14,10 +14,10 @@ from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import Pair
 from dualgate.schemas.settings import load_settings
 from support.gate_process import world
-from support.pairing_kafka import await_true
 from support.rater_server import Reply, endpoint, verdict
 from support.scoring import pair, shop
 from support.scoring_thread import Running
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 CODEC = Codec()
@@ -30,7 +30,7 @@ challenger: challenger:1
 mode: replay
 scoring:
   database: sqlite:///shop.sqlite
-  rater: {{url: {url}, model: judge, retries: 0, timeout: 5s, label_probability: 0.5}}
+  rater: {{url: {url}, model: judge, retries: 0, timeout: 60s, label_probability: 0.5}}
 dimensions:
   correctness: {{null: 0.0, design: 0.4}}
   latency: {{sla_ms: 200, null: 0.2, design: 0.02, worse_by: 0.05}}
@@ -87,7 +87,7 @@ def test_a_persons_verdicts_decide_what_a_rater_has_rated(
         producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random"})
         for i in range(N):
             producer.produce(prefix + "pairs", CODEC.encode(asked(i)), f"m1/q{i}", timestamp=T0 + 60_000 * i)
-        assert producer.flush(20) == 0
+        assert producer.flush(WAIT_S) == 0
         scoring = Running(settings)
         try:
             await_true(lambda: said("status", "m1", code=4)["counters"].get("pairs") == N, "every pair in the gate")

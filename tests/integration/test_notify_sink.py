@@ -17,9 +17,9 @@ from dualgate.schemas.topics import EVIDENCE
 from dualgate.sinks.notify import Notifier, Target
 from support.gate_process import CLI
 from support.hooks import HANG, Hook, hook
-from support.pairing_kafka import await_true
 from support.routing import MIGRATION
 from support.stories import decision, snapshot
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 
@@ -39,7 +39,7 @@ def publish(settings: Settings, *values: EvidenceRecord | bytes) -> None:
     for value in values:
         raw = value if isinstance(value, bytes) else Codec().encode(value)
         producer.produce(settings.topic_prefix + EVIDENCE, raw, MIGRATION)
-    assert producer.flush(30) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def position(settings: Settings, at: Target) -> int:
@@ -47,7 +47,7 @@ def position(settings: Settings, at: Target) -> int:
     group = settings.name("notify", at.name)
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": group})
     try:
-        (found,) = consumer.committed([TopicPartition(settings.topic_prefix + EVIDENCE, 0)], timeout=10)
+        (found,) = consumer.committed([TopicPartition(settings.topic_prefix + EVIDENCE, 0)], timeout=WAIT_S)
         return int(found.offset)
     except KafkaException:  # the first group of a broker waits for the topic of groups to be made
         return -1
@@ -56,10 +56,10 @@ def position(settings: Settings, at: Target) -> int:
 
 
 @contextmanager
-def notifying(settings: Settings, at: Target) -> Iterator[None]:
+def notifying(settings: Settings, at: Target, timeout_s: float = WAIT_S) -> Iterator[None]:
     """A notifier from a committed position on, for the time of the block."""
     stop = Stop()
-    sink = Notifier(at, settings, timeout_s=0.5, first_wait_s=0.01)
+    sink = Notifier(at, settings, timeout_s=timeout_s, first_wait_s=0.01)
     thread = threading.Thread(target=sink.run, args=(stop,))
     thread.start()
     try:
@@ -94,7 +94,7 @@ def test_each_decision_is_told_once_over_restarts_and_repetitions(settings: Sett
 
 def test_a_failing_endpoint_gets_everything_in_order_in_the_end(settings: Settings) -> None:
     """Errors and a hanging answer are tried again; what is refused for good does not hold up the next."""
-    with hook(503, HANG, 200, 400) as at, notifying(settings, Target("webhook", at.url)):
+    with hook(503, HANG, 200, 400) as at, notifying(settings, Target("webhook", at.url), timeout_s=3.0):
         publish(settings, decided(1), decided(2), decided(3))
         assert told(at, 2) == ids(1, 3)
         assert [code for _, code, _ in at.got] == [503, HANG, 200, 400, 200]
@@ -108,6 +108,7 @@ def test_a_target_that_hangs_holds_up_no_other(settings: Settings) -> None:
             publish(settings, decided(1), decided(2))
             assert told(well, 2) == ids(1, 2)
             assert stuck.delivered == []
+            stuck.let_go.set()
 
 
 @contextmanager
@@ -137,6 +138,6 @@ def test_a_kill_between_sending_and_committing_repeats_that_message_and_loses_no
         with notify_process(settings, target) as second:
             assert told(at, 3) == ids(1, 2, 3)
             second.terminate()
-            assert second.wait(30) == 0
+            assert second.wait(WAIT_S) == 0
         assert [key for key, _, _ in at.got] == ids(1, 2, 2, 3)
         assert at.got[1][2] == at.got[2][2]

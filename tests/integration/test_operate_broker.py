@@ -1,6 +1,7 @@
 """The operators' verbs on a real broker, with a gate that is the pure fold in a thread."""
 
 import json
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,9 @@ from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import LedgerEntry
 from dualgate.schemas.settings import Settings, load_settings
 from dualgate.sinks.archive.sink import DECIDED, Archiver
+from support.gate_process import CLI
 from support.ledgers import BETTER, EASY, GOOD, HEAD, SHORT, WORSE, quality
+from support.waiting import WAIT_S
 
 pytestmark = pytest.mark.kafka
 
@@ -120,7 +123,7 @@ def publish(settings: Settings, *entries: LedgerEntry | bytes, key: str = "m", t
     for entry in entries:
         value = entry if isinstance(entry, bytes) else Codec().encode(entry)
         producer.produce(settings.topic_prefix + topic, value, key)
-    assert producer.flush(30) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def pairs(settings: Settings, config_hash: str, kinds: list[Any], first: int = 0) -> None:
@@ -166,7 +169,7 @@ def test_verify_on_the_broker_finds_what_the_ledger_does_not_give(
     forged |= {"decision_id": "m/1/9", "dimensions": {}}
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
     producer.produce(settings.topic_prefix + "evidence", json.dumps({"decision": forged}), "x")
-    assert producer.flush(30) == 0
+    assert producer.flush(WAIT_S) == 0
     code, verified = say("verify", "m")
     assert (code, verified["equal"], verified["first_difference"]["decision_id"]) == (1, False, "m/1/9")
     assert say("verify", "other")[0] == 2
@@ -192,12 +195,12 @@ def test_verify_says_the_same_of_a_migration_and_of_its_archive(
 def test_status_watches_until_the_end(settings: Settings, gate: FoldingGate, file: Path, say: Say) -> None:
     """Without a terminal a line at each change, the whole at the end, and the exit code of the verdict."""
     _, started = say("start", str(file))
-    ahead = threading.Timer(1.0, pairs, (settings, started["config_hash"], [WORSE] * 200))
-    ahead.start()
-    code, text = say.text("status", "m", "--watch")
-    ahead.join()
-    assert code == 3
-    assert text.startswith("m: CALIBRATING, challenger serves 0%")
+    with subprocess.Popen([*CLI, "status", "m", "--watch"], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith("m: CALIBRATING, challenger serves 0%")
+        pairs(settings, started["config_hash"], [WORSE] * 200)
+        text = watching.stdout.read()
+    assert watching.returncode == 3
     assert "m: REJECTED(worse)" in text
     assert "last decision: " in text
 

@@ -15,9 +15,10 @@ from dualgate.schemas.errors import ConfigError, DualgateError, StateError, Tran
 from dualgate.schemas.plain import to_plain
 from dualgate.schemas.records import Query
 from dualgate.schemas.settings import Settings
-from support.pairing_kafka import await_true, dead_letters, found, publish, settled
+from support.pairing_kafka import dead_letters, found, publish, settled
 from support.pairing_worker import running
 from support.traffic import CHALLENGER, INCUMBENT, QUERY, START_MS, Sent, answer, query
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 
@@ -112,7 +113,7 @@ def test_unequal_partition_counts_are_refused(kafka: str, prefix: str, make_topi
     admin = AdminClient({"bootstrap.servers": kafka})
     for future in admin.create_partitions([NewPartitions(prefix + "queries", 3)]).values():
         future.result(30)
-    await_true(lambda: len(admin.list_topics(timeout=10).topics[prefix + "queries"].partitions) == 3, "the growth")
+    await_true(lambda: len(admin.list_topics(timeout=WAIT_S).topics[prefix + "queries"].partitions) == 3, "the growth")
     error = failure(settings_of(kafka, prefix))
     assert isinstance(error, StateError)
     assert f"'{prefix}queries': 3, '{prefix}responses.incumbent': 2" in str(error)

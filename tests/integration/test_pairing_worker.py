@@ -5,10 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from dualgate.schemas.settings import PairingTimes, Settings
-from support.pairing_kafka import await_true, found, publish, settled
+from support.pairing_kafka import found, publish, settled
 from support.pairing_sim import compare
 from support.pairing_worker import running
 from support.traffic import CHALLENGER, INCUMBENT, START_MS, Sent, Shape, answer, oracle, query, traffic
+from support.waiting import await_true
 
 pytestmark = pytest.mark.kafka
 

@@ -18,9 +18,9 @@ from dualgate.schemas.errors import ConfigError, RecordError
 from dualgate.schemas.records import Query, Response
 from dualgate.schemas.settings import Settings, load_settings
 from dualgate.schemas.topics import RERUN_HEADER
+from support.waiting import WAIT_S
 
 pytestmark = pytest.mark.kafka
-WAIT_S = 30.0
 PARTITIONS = 3
 N = 40
 START = 1_700_000_000_000

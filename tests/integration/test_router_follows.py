@@ -13,9 +13,9 @@ from dualgate.schemas.records import LedgerEntry, RoutingAck, RoutingCommand
 from dualgate.schemas.settings import Settings, load_settings
 from dualgate.sinks.router import Router, RouterState
 from support.routing import MIGRATION, command
+from support.waiting import WAIT_S
 
 pytestmark = pytest.mark.kafka
-WAIT_S = 30.0
 
 
 class Heard:

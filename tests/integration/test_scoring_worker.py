@@ -15,6 +15,7 @@ from dualgate.schemas.settings import Settings
 from support.rater_server import endpoint, verdict
 from support.scoring import migration_record, pair, shop, with_rater
 from support.scoring_thread import Running
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 CODEC = Codec()
@@ -34,22 +35,24 @@ def send(settings: Settings) -> Callable[..., None]:
     def produce(topic: str, records: list[tuple[bytes, bytes]], partition: int = 0, timestamp: int = T0) -> None:
         for key, value in records:
             producer.produce(settings.topic_prefix + topic, value, key, partition=partition, timestamp=timestamp)
-        assert producer.flush(20) == 0
+        assert producer.flush(WAIT_S) == 0
 
     return produce
 
 
 def read(settings: Settings, topic: str, enough: Callable[[list[Any]], bool], kind: type[Any]) -> list[Any]:
-    """Read a one-partition topic from its start until the records are enough, at most 40 s."""
+    """Read a one-partition topic from its start until the records are enough."""
     consumer = Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": "reader", "enable.auto.commit": False})
     consumer.assign([TopicPartition(settings.topic_prefix + topic, 0, 0)])
     found: list[Any] = []
+
+    def enough_came() -> bool:
+        found.extend(CODEC.decode(kind, m.value()) for m in consumer.consume(500, 0.5))
+        return enough(found)
+
     try:
-        for _ in range(80):
-            if enough(found):
-                return found
-            found += [CODEC.decode(kind, m.value()) for m in consumer.consume(500, 0.5)]
-        raise AssertionError(f"{topic} holds only {found}")
+        await_true(enough_came, f"enough on {topic}")
+        return found
     finally:
         consumer.close()
 
@@ -69,7 +72,7 @@ def start(settings: Settings) -> Iterator[Callable[[], Running]]:
     yield begin
     for each in running:
         each._stop.set()
-        each._thread.join(40)
+        each._thread.join(WAIT_S)
 
 
 def test_pairs_and_unpaired_become_blocks_and_bad_records_dead_letters(

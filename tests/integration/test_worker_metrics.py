@@ -19,8 +19,8 @@ from dualgate.schemas.codec import Codec
 from dualgate.schemas.records import Pair
 from dualgate.schemas.topics import INPUTS, MIGRATIONS, PAIRS, UNPAIRED
 from dualgate.sinks.metrics import pairing, scoring
-from support.pairing_kafka import await_true
 from support.scoring import migration_record, pair, shop
+from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 CODEC = Codec()
@@ -40,12 +40,12 @@ def served(kind: str, environment: dict[str, str], log: Path) -> Iterator[str]:
             yield found[1]
         finally:
             process.terminate()
-            code = process.wait(30)
+            code = process.wait(WAIT_S)
     assert code == 0, log.read_text()
 
 
 def text(address: str, accept: str = "application/openmetrics-text; version=1.0.0") -> str:
-    with urllib.request.urlopen(urllib.request.Request(address, headers={"Accept": accept}), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address, headers={"Accept": accept}), timeout=WAIT_S) as answer:
         return str(answer.read().decode())
 
 
@@ -71,7 +71,7 @@ def publish(servers: str, prefix: str, records: list[tuple[str, bytes, bytes, in
     producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random"})
     for topic, key, value, time_ms in records:
         producer.produce(prefix + topic, value, key, timestamp=time_ms)
-    assert producer.flush(30) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def test_what_workers_serve_is_what_they_did(kafka: str, prefix: str, make_topics: Callable[..., None], tmp_path: Path) -> None:
@@ -93,7 +93,8 @@ def test_what_workers_serve_is_what_they_did(kafka: str, prefix: str, make_topic
         paired, unpaired = ("dualgate_scoring_queries_total", "m1"), "dualgate_pairing_unpaired_total"
         await_true(lambda: samples(scoring_at).get((*paired, "no_challenger", "joins")) == 1, "coverage on the ledger")
         await_true(lambda: samples(pairing_at).get((unpaired, "no_challenger")) == 1, "expiry told")
-        await_true(lambda: samples(scoring_at)["dualgate_scoring_lag_records", PAIRS] == 0, "the end of pairs reached")
+        lag = "dualgate_scoring_lag_records"
+        await_true(lambda: [samples(scoring_at)[lag, topic] for topic in (PAIRS, UNPAIRED)] == [0, 0], "both ends reached")
         joined, scored = samples(pairing_at), samples(scoring_at)
         formats = [text(address, "text/plain") for address in (pairing_at, scoring_at)]
     assert joined["dualgate_pairing_records_total", "m1"] == 3 * 40 - 1 + 2
@@ -113,7 +114,6 @@ def test_what_workers_serve_is_what_they_did(kafka: str, prefix: str, make_topic
     assert (scored[*paired, "paired", "plain"], scored[*paired, "paired", "joins"]) == (30, 9)
     assert scored["dualgate_scoring_scores_total", "correctness", "m1", "scored"] == 39
     assert scored["dualgate_scoring_seconds_total", "semantic"] > 0
-    assert [scored["dualgate_scoring_lag_records", topic] for topic in (PAIRS, UNPAIRED)] == [0, 0]
     names = {key[0] for key in (*joined, *scored) if key[0].startswith("dualgate_")}
     assert names <= pairing.NAMES | scoring.NAMES
     if shutil.which("promtool"):

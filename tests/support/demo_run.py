@@ -14,8 +14,9 @@ from typing import Self
 
 import psutil
 
+from support.waiting import WAIT_S
+
 MARK = "DEMO_MARK"
-WAIT_S = 240.0
 
 
 class DemoRun:

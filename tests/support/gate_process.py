@@ -17,7 +17,8 @@ from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import DeadLetter, EvidenceRecord, LedgerEntry, Migration, RoutingCommand
 from dualgate.schemas.topics import DEAD_LETTERS, DECISIONS, EVIDENCE, LEDGER, MIGRATIONS
-from support.pairing_kafka import await_true, read_all
+from support.pairing_kafka import read_all
+from support.waiting import WAIT_S, await_true
 
 CODEC = Codec()
 RECORDS: dict[str, type[Any]] = {
@@ -52,7 +53,7 @@ class World:
         for entry in entries:
             value = entry if isinstance(entry, bytes) else CODEC.encode(entry)
             self._producer.produce(self.prefix + LEDGER, value, b"m")
-        assert self._producer.flush(30) == 0
+        assert self._producer.flush(WAIT_S) == 0
 
     def ledger(self) -> list[tuple[At, LedgerEntry | None]]:
         """Return the ledger as it is now; None is what cannot be decoded."""
@@ -75,14 +76,14 @@ class World:
 
     def _rows(self, last: int | None = None) -> list[bytes | None]:
         changelog = self.prefix + "dualgate-gate-state-changelog"
-        consumer_sees = self._producer.list_topics(timeout=10).topics
+        consumer_sees = self._producer.list_topics(timeout=WAIT_S).topics
         return [message.value() for message in read_all(self.servers, changelog, last=last)] if changelog in consumer_sees else []
 
     def kept(self) -> int:
         """Return how many records the table's changelog holds, superseded ones too."""
         return len(self._rows())
 
-    def await_applied(self, offset: int, timeout_s: float = 60.0) -> None:
+    def await_applied(self, offset: int, timeout_s: float = WAIT_S) -> None:
         """Return once a gate has applied the ledger up to an offset."""
         await_true(lambda: self.applied() >= offset, f"ledger offset {offset}", timeout_s)
 
@@ -98,14 +99,14 @@ class World:
     def verify(self) -> str:
         """Run `dualgate verify` on the migration as anybody would; return its words, AssertionError unless all is equal."""
         given = ["verify", "m", "--bootstrap-servers", self.servers, "--prefix", self.prefix]
-        found = subprocess.run([*CLI, *given], capture_output=True, text=True, check=False, timeout=60)
+        found = subprocess.run([*CLI, *given], capture_output=True, text=True, check=False, timeout=WAIT_S)
         assert found.returncode == 0, found.stdout + found.stderr
         return found.stdout
 
     def stop(self, gate: "subprocess.Popen[bytes]") -> int:
         """Ask a gate to stop; return its exit code."""
         gate.terminate()
-        return gate.wait(30)
+        return gate.wait(WAIT_S)
 
     def end(self) -> None:
         """End what still runs."""

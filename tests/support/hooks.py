@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from support.waiting import WAIT_S
+
 HANG = 0
 """An answer that never comes."""
 
@@ -28,10 +30,10 @@ class Hook:
             self._changed.notify_all()
             return code
 
-    def until(self, n: int, timeout_s: float = 30.0) -> None:
+    def until(self, n: int) -> None:
         """Return once n messages were taken with 200."""
         with self._changed:
-            assert self._changed.wait_for(lambda: len(self.delivered) >= n, timeout_s), self.got
+            assert self._changed.wait_for(lambda: len(self.delivered) >= n, WAIT_S), self.got
 
     @property
     def delivered(self) -> list[str]:
@@ -44,7 +46,7 @@ def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             code = hook.take(self.headers["Idempotency-Key"], self.rfile.read(int(self.headers["Content-Length"])))
             if code == HANG:
-                hook.let_go.wait(60)
+                hook.let_go.wait()
                 return
             self.send_response(code)
             self.send_header("Content-Length", "0")

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
@@ -12,6 +12,7 @@ from dualgate.schemas.records import DeadLetter, Pair, Query, Response, Unpaired
 from dualgate.schemas.topics import DEAD_LETTERS, INPUTS, PAIRS, RERUN_HEADER, UNPAIRED
 from support.pairing_sim import collect
 from support.traffic import CODEC, QUERY, Expected, Sent
+from support.waiting import WAIT_S
 
 
 def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
@@ -28,7 +29,7 @@ def publish(servers: str, prefix: str, records: Iterable[Sent]) -> None:
                 break
             except BufferError:
                 producer.poll(0.1)
-    assert producer.flush(180) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def publish_values(servers: str, topic: str, values: Iterable[tuple[bytes, bytes]]) -> None:
@@ -36,7 +37,7 @@ def publish_values(servers: str, topic: str, values: Iterable[tuple[bytes, bytes
     producer = Producer({"bootstrap.servers": servers})
     for key, value in values:
         producer.produce(topic, value, key)
-    assert producer.flush(180) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def read_all(servers: str, topic: str, committed: bool = True, last: int | None = None) -> list[Any]:
@@ -53,15 +54,15 @@ def read_all(servers: str, topic: str, committed: bool = True, last: int | None 
             "enable.auto.commit": False,
         }
     )
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    partitions = consumer.list_topics(topic, timeout=WAIT_S).topics[topic].partitions
     places = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in partitions]
     if last is not None:
         for place in places:
-            low, high = consumer.get_watermark_offsets(place, timeout=10)
+            low, high = consumer.get_watermark_offsets(place, timeout=WAIT_S)
             place.offset = max(low, high - last)
     consumer.assign(places)
     left, found = set(partitions), []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     while left:
         assert time.monotonic() < deadline, f"{topic} has no end"
         for message in consumer.consume(10_000, 0.05):
@@ -73,14 +74,6 @@ def read_all(servers: str, topic: str, committed: bool = True, last: int | None 
                 left.discard(message.partition())
     consumer.close()
     return found
-
-
-def await_true(condition: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
-    """Return as soon as the condition holds; fail where it does not within the time."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s} s"
-        time.sleep(0.1)
 
 
 def settled(servers: str, prefix: str) -> int:

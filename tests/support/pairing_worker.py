@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dualgate.processors.pairing.worker import run
 from dualgate.processors.runtime.loop import Stop
 from dualgate.schemas.settings import Settings
+from support.waiting import WAIT_S
 
 
 @contextmanager
@@ -27,6 +28,6 @@ def running(settings: Settings) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(WAIT_S)
     assert not thread.is_alive()
     assert failures == []

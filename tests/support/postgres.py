@@ -15,6 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from support.waiting import WAIT_S
+
 PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin")
 
 
@@ -65,7 +67,7 @@ def cluster(folder: Path) -> Iterator[str]:
             yield url
         finally:
             server.send_signal(signal.SIGINT)  # at once, whoever is still connected
-            server.wait(30)
+            server.wait(WAIT_S)
 
 
 def _run(command: Sequence[str | Path], folder: Path, as_user: Any) -> None:
@@ -75,7 +77,7 @@ def _run(command: Sequence[str | Path], folder: Path, as_user: Any) -> None:
 
 def _wait(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     engine = sa.create_engine(url)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_S
     while True:
         try:
             with engine.connect():

@@ -54,7 +54,7 @@ def endpoint(*replies: Reply | Callable[[dict[str, Any]], Reply] | None) -> Iter
             try:
                 found = state.reply(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 if found is None:
-                    state.gate.wait(60)
+                    state.gate.wait()
                     return
                 code, headers, body = found
                 self.send_response(code)

@@ -106,7 +106,7 @@ def shop(folder: Path, golden: Mapping[str, Any], extra: str = "", grants: str |
 
 def with_rater(config: MigrationConfig, url: str) -> MigrationConfig:
     """Return a configuration with a rater at a URL that is asked once and draws half of its pairs for labels."""
-    given = {"url": url, "model": "judge", "retries": 0, "timeout": "5s", "label_probability": 0.5}
+    given = {"url": url, "model": "judge", "retries": 0, "timeout": "60s", "label_probability": 0.5}
     rules = config.spec.scoring.model_copy(update={"rater": Rater.model_validate(given)})
     budget = config.spec.error_budget.model_copy(update={"correctness": None})  # a rated correctness has none
     return replace(config, spec=config.spec.model_copy(update={"scoring": rules, "error_budget": budget}))

@@ -5,6 +5,7 @@ import threading
 from dualgate.processors.runtime.loop import Stop
 from dualgate.processors.scoring import worker
 from dualgate.schemas.settings import Settings
+from support.waiting import WAIT_S
 
 
 class Running:
@@ -23,7 +24,7 @@ class Running:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join(40)
+        self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
         if self._error is not None:
             raise self._error

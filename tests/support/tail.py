@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from dualgate.schemas.records import DeadLetter, LedgerEntry, Unpaired
 from dualgate.schemas.topics import DEAD_LETTERS, LEDGER, PAIRS, UNPAIRED
 from support.traffic import CODEC
+from support.waiting import WAIT_S
 
 TOPICS = (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)
 
@@ -28,7 +29,7 @@ class Tail:
         places = [
             TopicPartition(prefix + topic, number, OFFSET_BEGINNING)
             for topic in topics
-            for number in self._consumer.list_topics(prefix + topic, timeout=20).topics[prefix + topic].partitions
+            for number in self._consumer.list_topics(prefix + topic, timeout=WAIT_S).topics[prefix + topic].partitions
         ]
         self._consumer.assign(places)
 
@@ -50,13 +51,13 @@ class Tail:
                 self.blocks.append(CODEC.decode(LedgerEntry, message.value()))
         return len(messages)
 
-    def until(self, condition: Callable[[], bool], what: str, timeout_s: float = 180.0) -> None:
+    def until(self, condition: Callable[[], bool], what: str) -> None:
         """Follow until the condition holds; AssertionError with the counts where it does not in time."""
-        deadline = time.monotonic() + timeout_s
+        deadline = time.monotonic() + WAIT_S
         while not condition():
             self.poll()
             counts = {name: len(messages) for name, messages in self.found.items()}
-            assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s} s; there is {counts}"
+            assert time.monotonic() < deadline, f"{what} did not happen within {WAIT_S:.0f} s; there is {counts}"
 
     def settled(self) -> int:
         """Return how many times a query was settled."""

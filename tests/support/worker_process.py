@@ -24,6 +24,7 @@ from dualgate.processors.runtime import clients
 from dualgate.processors.runtime.loop import Backoff, run_sessions, stop_on_signals
 from dualgate.processors.scoring import worker as scoring
 from dualgate.schemas.settings import Settings, load_settings
+from support.waiting import WAIT_S
 
 TESTS = Path(__file__).parents[1]
 
@@ -84,7 +85,7 @@ class Workers:
             process.send_signal(signal.SIGCONT)
             process.terminate()
         try:
-            return [process.wait(30) for process in alive]
+            return [process.wait(WAIT_S) for process in alive]
         finally:
             for process in self._processes:
                 if process.poll() is None:

@@ -18,8 +18,9 @@ from dualgate.cli.broker import LocalBroker
 from dualgate.schemas.topics import RESPONSES_CHALLENGER, traffic_key
 from support.faults.stage import N_QUERIES, Outcome, Stage, stage
 from support.faults.story import GOOD, WORSE
-from support.pairing_kafka import await_true, found
+from support.pairing_kafka import found
 from support.traffic import CHALLENGER, INCUMBENT, QUERY, Sent, Shape
+from support.waiting import WAIT_S, await_true
 
 ROUGH = Shape(
     gap_ms=10, delay_ms=500, missing=0.03, late=0.03, early=0.1, twice=0.2, rerun=0.2, orphans=0.05, migrations=(GOOD, WORSE)
@@ -146,7 +147,7 @@ def topic_made_anew(servers: str) -> Outcome | None:
             future.result(30)
         run.send([sent for sent in run.story.records if sent.role == CHALLENGER])
         run.ends(worker, 1)
-        assert run.start("pairing").wait(60) == 1
+        assert run.start("pairing").wait(WAIT_S) == 1
         assert name in run.log.read_text()
     return None
 
@@ -156,7 +157,7 @@ def _delete(run: Stage, topic: str) -> None:
     name = run.settings.topic_prefix + topic
     for future in admin.delete_topics([name]).values():
         future.result(30)
-    await_true(lambda: name not in admin.list_topics(timeout=10).topics, "the deletion")
+    await_true(lambda: name not in admin.list_topics(timeout=WAIT_S).topics, "the deletion")
 
 
 def scaled_out_and_in(servers: str) -> Outcome:
@@ -171,7 +172,7 @@ def scaled_out_and_in(servers: str) -> Outcome:
         for n in (2, 3, 4):
             more.append(run.start("pairing"))
             run.assigned(n * (n + 1) // 2)  # each of the n workers anew
-        assert _members(run) == 4
+        run.tail.until(lambda: _members(run) == 4, "four workers with a group each")
         for worker in more:
             worker.terminate()
             run.ends(worker, 0)

@@ -74,7 +74,7 @@ class Table:
         return order != before
 
     def answer(self, key, stratum="all"):
-        """Return the arm that serves a key, and the probability of its mirror (0: not drawn); both are counted."""
+        """Return the arm that serves a key, the sequence obeyed, and the probability of its mirror (0: not drawn); counted."""
         command, arm, mirrored = self.command, "incumbent", 0.0
         if command and time.monotonic() * 1000 < self.ends:
             shares = command["shadow_share"]
@@ -84,7 +84,7 @@ class Table:
         if command:
             with self.lock:
                 self.routed[command["epoch"], command["sequence"], stratum, arm, mirrored > 0] += 1
-        return arm, mirrored
+        return arm, command["sequence"] if command else 0, mirrored
 
     def taken(self):
         """Return (epoch, sequence) and counts since the last time, those of older commands first."""
@@ -129,9 +129,7 @@ def main():
     table = Table()
     threading.Thread(target=follow, args=(table, servers, prefix, migration, router_id, fields), daemon=True).start()
     for line in sys.stdin:
-        command = table.command
-        arm, mirrored = table.answer(line.rstrip("\n"))
-        print(arm, command["sequence"] if command else 0, mirrored, flush=True)
+        print(*table.answer(line.rstrip("\n")), flush=True)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def test_accept_futility_and_worse(spec: DimensionSpec) -> None:
     """Every running value of the three processes, their records and p-values are the product written down again."""
     rng, n = np.random.default_rng(381), 1500
     assert spec.worse is not None
-    pi = rng.choice([0.2, 0.5, 1.0], n) if spec.accept.min_probability < 1 else np.ones(n)
+    pi = rng.choice((0.2, 0.5, 1.0), n) if spec.accept.min_probability < 1 else np.ones(n)
     sides = []
     for process in (spec.accept, spec.worse):
         middle = process.lattice.size // 2 if process.lattice.size > 3 else process.lattice.size - 1

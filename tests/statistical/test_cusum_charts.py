@@ -65,7 +65,7 @@ def test_charts_by_hand() -> None:
     rng, bets = np.random.default_rng(364), (0.1, 0.4, 0.9)
     spec, chart = EsrSpec(TERNARY, -0.02, -1, bets, 50), CusumSpec(TERNARY, Fraction(3, 50), -1, 40)
     codes = np.where(rng.random(400) < 0.1, -1, _codes(rng, 400))
-    probabilities = rng.choice([0.5, 1.0], 400)
+    probabilities = rng.choice((0.5, 1.0), 400)
     weighted = EsrSpec(TERNARY, -0.02, -1, tuple(b / 2 for b in bets), 50, 0.5)
     _, totals = update_esr_many(weighted, start_esr(weighted), codes, probabilities)
     _, levels = update_chart_many(chart, CusumState(), codes)

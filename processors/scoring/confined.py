@@ -10,6 +10,7 @@ import pickle
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,7 +19,9 @@ from typing import Any
 
 import psutil
 
-START_SECONDS = 120.0
+START_SECONDS = 60.0
+LAST_WORDS_SECONDS = 1.0
+"""For which a child that has closed its end is given to end by itself, so that its exit code is known."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -42,6 +45,7 @@ class Confined:
         self._memory_bytes = memory_bytes
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
+        self._socket: socket.socket | None = None
 
     def call(self, method: str, *args: object, seconds: float) -> Any:
         """Return what a method returns; Failed where it raises, Ended where it takes longer or takes the child down."""
@@ -59,6 +63,9 @@ class Confined:
         if self._pipe is not None:
             self._pipe.close()
             self._pipe = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def __del__(self) -> None:
         self.close()
@@ -72,24 +79,33 @@ class Confined:
                 stdin=subprocess.DEVNULL,
                 stdout=sys.__stderr__.fileno() if sys.__stderr__ is not None else subprocess.DEVNULL,
             )
-        self._pipe = Connection(ours.detach())
+        self._socket, self._pipe = ours, Connection(os.dup(ours.fileno()))
         try:
             self._ask(self._recipe, START_SECONDS)
-        except Failed as error:
+        except (Failed, Ended) as error:
             self.close()
             raise NotMade(str(error)) from None
 
     def _ask(self, question: object, seconds: float) -> Any:
-        if self._pipe is None:
+        if self._pipe is None or self._socket is None:
             raise Ended("the child is not there")
         try:
+            _give_up_after(self._socket, seconds)
             self._pipe.send(question)
             if not self._pipe.poll(seconds):
                 self.close()
                 raise Ended(f"stopped: longer than {seconds:g} s")
             kind, answer = self._pipe.recv()
+        except Ended:
+            raise
+        except BlockingIOError:
+            self.close()
+            raise Ended(f"stopped: longer than {seconds:g} s") from None
         except (EOFError, OSError):
             raise Ended(self._obituary()) from None
+        except Exception as error:  # what it sent cannot be unpickled here, or is no answer
+            self.close()
+            raise Ended(f"sent what is no answer: {_words(error)}") from None
         if kind == "ended":
             self.close()
             raise Ended(answer)
@@ -98,9 +114,19 @@ class Confined:
         return answer
 
     def _obituary(self) -> str:
-        code = None if self._process is None else self._process.wait()
+        code = None
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(LAST_WORDS_SECONDS)
         self.close()
-        return f"its process ended with {code}"
+        return "its process hung up" if code is None else f"its process ended with {code}"
+
+
+def _give_up_after(pipe: socket.socket, seconds: float) -> None:
+    """Let no read and no write of a pipe wait for longer: a child may stop in the middle of a message, or read none."""
+    limit = struct.pack("@ll", int(seconds), int(seconds % 1 * 1e6) or int(seconds < 1))
+    pipe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    pipe.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _serve(pipe: Connection) -> None:

@@ -75,7 +75,8 @@ class ForeignScorer:
             scored: Columns = self._child.call("score", list(pairs), dict(earlier), seconds=self._seconds)
             return scored
         except NotMade as error:  # a worker is started anew after an installation
-            self._not_made = str(error)
+            if self._version is None:
+                self._not_made = str(error)
             return self._missing(len(pairs), error)
         except Ended as ended:
             if len(pairs) == 1:

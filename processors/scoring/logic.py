@@ -8,15 +8,19 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from dualgate.processors.scoring.block import Identity, Source, coverage_block, quality_block
 from dualgate.processors.scoring.context import ScoringContext
 from dualgate.processors.scoring.deadline import processor_seconds
 from dualgate.processors.scoring.protocol import Columns, Score, Scorer, missing
-from dualgate.schemas.records import Pair, QualityBlock
+from dualgate.schemas.records import Pair, QualityBlock, ScoreState
 
 BATCH_SECONDS, PAIR_SECONDS = 120.0, 20.0
 """Processor time of a scorer, far above what the slowest batch takes: the last of the limits, where no other holds."""
+MAX_WORDS = 2_000
+"""Characters of a reason or a source: a block is one record, and one that the broker refuses would stop the worker."""
+_STATES = get_args(ScoreState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +98,31 @@ def _checked(scorer: Scorer, columns: Columns, n_pairs: int) -> Mapping[str, Seq
     for name, column in columns.items():
         if len(column) != n_pairs:
             raise ValueError(f"{name} has {len(column)} scores for {n_pairs} pairs")
-        for score in column:
-            _check(name, score)
-    return columns
+    return {name: [_held(name, score) for score in column] for name, column in columns.items()}
 
 
-def _check(name: str, score: Score) -> None:
+def _held(name: str, score: Score) -> Score:
+    """Hold a score to what the ledger takes: one that does not fit its schema would stop the worker, not the scorer."""
     for value in (score.incumbent, score.challenger):
-        if value is not None and not (math.isfinite(value) and 0.0 <= value <= 1.0):
+        if value is not None and (value.__class__ is bool or not (math.isfinite(value) and 0.0 <= value <= 1.0)):
             raise ValueError(f"{name}={value} is not between 0 and 1")
+    if score.state not in _STATES:
+        raise ValueError(f"{name} is {score.state!r}; accepted: {', '.join(_STATES)}")
     if score.state == "scored" and score.challenger is None:
         raise ValueError(f"{name} is scored without a value of the challenger")
+    if score.state != "scored" and score.incumbent is not None and score.challenger is not None:
+        raise ValueError(f"{name} is {score.state} with a value of both arms")
+    probability, drawn = score.label_probability, score.label_drawn
+    if drawn not in (None, True, False) or not (probability is None or 0 < probability <= 1):
+        raise ValueError(f"{name} has label_probability={probability}, label_drawn={drawn}")
+    if score.reason is score.source is score.rater_version is None:
+        return score
+    reason, source, rater = (_fitting(name, key, getattr(score, key)) for key in ("reason", "source", "rater_version"))
+    return replace(score, reason=reason, source=source, rater_version=rater)
+
+
+def _fitting(name: str, key: str, words: object) -> str | None:
+    """Return words as they may stand on the ledger: cut, since a block is one record, and such as UTF-8 has."""
+    if words is None or isinstance(words, str):
+        return None if words is None else words[:MAX_WORDS].encode("utf-8", "replace").decode()
+    raise ValueError(f"{name} has {key}={str(words)[:50]}, which is no text")

@@ -81,7 +81,8 @@ class Store:
 
     def get(self, key: str) -> Rating | None:
         """Return what was said before."""
-        with self._lock:
+        row = None
+        with self._lock, contextlib.suppress(sqlite3.Error):  # a file that cannot be read is one in which nothing stands
             row = self._connection.execute(
                 "SELECT is_right, reason, input_tokens, output_tokens, cost FROM ratings WHERE key = ?", (key,)
             ).fetchone()
@@ -90,7 +91,8 @@ class Store:
     def put(self, key: str, version: str, rating: Rating) -> None:
         """Keep what was said."""
         values = (key, version, rating.right, rating.reason, rating.input_tokens, rating.output_tokens, rating.cost)
-        with self._lock, contextlib.suppress(sqlite3.Error):  # closed meanwhile, or a full disk: it will be asked again
+        unkept = (sqlite3.Error, ValueError, OverflowError)  # closed meanwhile, a full disk, what SQLite has no value for
+        with self._lock, contextlib.suppress(*unkept):  # it will be asked again
             self._connection.execute("INSERT OR REPLACE INTO ratings VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
     def close(self) -> None:
@@ -188,7 +190,9 @@ class Desk:
     def _rate(self, key: str, question: Question) -> Rating:
         try:
             rating = self._rater.rate(question)
-        except Exception as error:  # a foreign rater may raise anything
+            if not isinstance(rating, Rating):
+                raise TypeError(f"the rater returned {rating!r}")
+        except Exception as error:  # a foreign rater may raise and return anything
             rating = Rating(None, f"{type(error).__name__}: {error}"[:200])
         with self._lock:
             self.spent.calls += 1

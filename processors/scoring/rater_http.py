@@ -25,6 +25,7 @@ SCHEMA = {
 }
 WANTED = "choices[0].message.content with JSON of reason and correct"
 MAX_BYTES = 1 << 20
+MAX_TOKENS = 10**9
 MAX_PAUSE_S = 30.0
 
 
@@ -85,8 +86,8 @@ class HttpRater:
         body = self._post(json.dumps(self._request(question)).encode())
         try:
             answer = json.loads(body)
-            verdict = json.loads(answer["choices"][0]["message"]["content"])
-            right, reason = verdict["correct"], str(verdict.get("reason", ""))
+            verdict = json.loads(answer["choices"][0]["message"]["content"], object_pairs_hook=_without_repeats)
+            right, reason = verdict["correct"], str(verdict.get("reason", "")).encode("utf-8", "replace").decode()
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             raise Unanswered(f"an answer that is not what was asked for ({WANTED}): {body[:80]!r}") from None
         if not isinstance(right, bool):
@@ -138,10 +139,19 @@ class HttpRater:
         return b"".join(parts)
 
 
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; ValueError where a key stands in it twice, since that says two things."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands in it twice")
+    return found
+
+
 def _count(answer: Any, name: str) -> int:
+    """Return a number of tokens; 0 where none is told, or one that no answer takes."""
     usage = answer.get("usage")
     found = usage.get(name) if isinstance(usage, dict) else None
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else 0
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MAX_TOKENS else 0
 
 
 def _retry_after(headers: Any) -> float:

@@ -1,14 +1,18 @@
 """Hostile texts, and what hangs, dies or grows without bound: each is missing or unverifiable, and its siblings are scored."""
 
+import os
 import re
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dualgate.processors.scoring import analysis
 from dualgate.processors.scoring.analysis import Analyses
-from dualgate.processors.scoring.confined import Confined, Ended, Failed
+from dualgate.processors.scoring.confined import Confined, Ended, Failed, NotMade
 from dualgate.processors.scoring.deadline import TookTooLong, processor_seconds
 from dualgate.processors.scoring.execution import Database, Databases
 from dualgate.processors.scoring.logic import score_batch
@@ -117,8 +121,45 @@ def test_a_child_that_hangs_dies_grows_or_raises_is_replaced(monkeypatch: pytest
             assert child.call("add", 1, 2, seconds=60) == 3
     finally:
         child.close()
-    with pytest.raises(Failed, match="RuntimeError: not today"):
-        Confined(Prisoner, (True,)).call("add", 1, 2, seconds=60)
+    for arguments, words in (((True,), "RuntimeError: not today"), ((False, True), "its process ended with 3")):
+        with pytest.raises(NotMade, match=words):
+            Confined(Prisoner, arguments).call("add", 1, 2, seconds=60)
+
+
+@contextmanager
+def backstop(child: Confined) -> Iterator[None]:
+    """Kill a child that would be waited for without an end: its words are then others."""
+    child.call("add", 1, 2, seconds=60)
+    assert child._process is not None
+    timer = threading.Timer(20.0, child._process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def test_a_child_that_is_there_and_says_nothing_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hangs up and stays, stops in the middle of an answer, or reads no further question: each is ended at its time."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    child = Confined(Prisoner)
+    try:
+        for method, words, seconds in (
+            ("hang_up", "its process hung up", 60.0),
+            ("stop_in_a_message", r"longer than 0\.5 s", 0.5),
+        ):
+            with backstop(child), pytest.raises(Ended, match=words):
+                child.call(method, seconds=seconds)
+            assert child.call("add", 1, 2, seconds=60) == 3
+        with backstop(child):
+            assert child._process is not None
+            os.kill(child._process.pid, signal.SIGSTOP)
+            os.waitpid(child._process.pid, os.WUNTRACED)  # until it has stopped
+            with pytest.raises(Ended, match=r"longer than 0\.5 s"):
+                child.call("add", bytes(8 << 20), b"", seconds=0.5)  # far more than the system keeps for a reader
+        assert child.call("add", 1, 2, seconds=60) == 3
+    finally:
+        child.close()
 
 
 def database(folder: Path, limits: Limits) -> Database:

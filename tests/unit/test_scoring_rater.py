@@ -52,6 +52,7 @@ def test_the_answer_is_asked_for_in_a_structure_and_its_cost_is_told() -> None:
         (content("I think it is right!"), "not what was asked for"),
         (content('{"correct": "yes"}'), "neither true nor false"),
         (content("null"), "not what was asked for"),
+        (content('{"reason": "r", "correct": false, "correct": true}'), "not what was asked for"),
         ((200, {}, b"<html>"), "not what was asked for"),
         ((200, {}, b"{}"), "not what was asked for"),
         ((200, {"Content-Length": "100"}, b"{"), "not what was asked for"),
@@ -67,6 +68,43 @@ def test_a_bad_answer_is_asked_for_again_and_never_guessed(mood: Reply, words: s
         found = rater(server.url, retries=2).rate(QUESTION)
         assert (found.right, len(server.asked)) == (None, 3)
         assert words in found.reason
+
+
+@pytest.mark.parametrize("tokens", [10**30, 10**400, -1, 1.5, "7", True, None])
+def test_numbers_of_tokens_that_no_answer_takes_are_not_counted(tmp_path: Path, tokens: object) -> None:
+    """The rating stands, costs nothing that nobody knows, and is kept."""
+    usage = {"prompt_tokens": tokens, "completion_tokens": tokens}
+    body = json.dumps({"choices": [{"message": {"content": '{"reason": "r", "correct": true}'}}], "usage": usage})
+    with endpoint((200, {}, body.encode())) as server:
+        desk = Desk(rater(server.url, input_price=1.0), store=Store(tmp_path / "ratings.sqlite"))
+        desk.ask([QUESTION])
+        desk.wait([QUESTION])
+        assert desk.rating(QUESTION) == Rating(True, "r")
+        desk.close()
+    assert Store(tmp_path / "ratings.sqlite").get(QUESTION.key(desk.version)) == Rating(True, "r")
+
+
+def test_a_reason_that_utf8_has_not_is_kept_as_far_as_it_goes(tmp_path: Path) -> None:
+    """Half of a surrogate pair in an answer stops neither the store nor the next question about the same answer."""
+    with endpoint(content('{"reason": "a\\ud800b", "correct": true}')) as server:
+        desk = Desk(rater(server.url), store=Store(tmp_path / "ratings.sqlite"))
+        for _ in range(2):
+            desk.ask([QUESTION])
+            desk.wait([QUESTION])
+        assert desk.rating(QUESTION) == Rating(True, "a?b")
+        desk.close()
+
+
+def test_a_file_of_ratings_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -> None:
+    """The rater is asked again; what is in the file stops no batch."""
+    with endpoint(verdict(True)) as server:
+        store = Store(tmp_path / "ratings.sqlite")
+        desk = Desk(rater(server.url), store=store)
+        store._connection.execute("DROP TABLE ratings")
+        desk.ask([QUESTION])
+        desk.wait([QUESTION])
+        assert desk.rating(QUESTION).right is True
+        desk.close()
 
 
 def test_a_refused_key_is_not_tried_again() -> None:

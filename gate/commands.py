@@ -11,7 +11,7 @@ from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.intake import transition
 from dualgate.gate.line import Line
 from dualgate.gate.paths import now
-from dualgate.gate.rated import is_rated
+from dualgate.gate.rated_rows import is_rated
 from dualgate.gate.rules import first, rules
 from dualgate.gate.state import REMEMBERED_TOPICS, MigrationState, parsed
 from dualgate.gate.stats import initial

@@ -12,7 +12,7 @@ from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, ent
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
 from dualgate.gate.observations import Frame, Rows, scored, units, unpaired
 from dualgate.gate.paths import Paths, now
-from dualgate.gate.rated import neither_answered
+from dualgate.gate.rated_rows import neither_answered
 from dualgate.gate.reasons import reason
 from dualgate.gate.state import MigrationState, Source, counted
 from dualgate.gate.stats import DimensionSpec

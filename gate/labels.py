@@ -1,6 +1,5 @@
 """A person's verdict into the state: it frees the pairs that waited for it, and every rule is evaluated after each of them."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +9,9 @@ from dualgate.gate.decide import At, Decided, Output, Place
 from dualgate.gate.evidence import snapshot
 from dualgate.gate.intake import transition
 from dualgate.gate.line import CALIBRATING, DRAWN, HERE, LIVE_BEFORE, LIVE_HERE, PROGRESS, Row
+from dualgate.gate.monitors import Monitors
 from dualgate.gate.paths import Paths, coverage_with, now
+from dualgate.gate.rated_rows import DIMENSION
 from dualgate.gate.rules import Rule, first, rules
 from dualgate.gate.state import PHASE, MigrationState, counted
 from dualgate.gate.stats import Trace, update_many
@@ -66,10 +67,13 @@ def _counted(state: MigrationState, ready: list[Row], at: At) -> Decided:
     place = next(i for i, s in enumerate(state.specs) if s.measure == RATED)
     block = _block(state, place, rows)
     trace = update_many(state.specs[place], state.dims[place], block, counted=not calibrating)
-    paths = _along(state, place, rows, block, trace)
+    held, watch = _monitored(state, rows, block)
+    paths = _along(state, place, rows, block, trace, watch)
     hit = first(rules(paths))
     n = hit[0] + 1 if hit else len(rows)
-    state = _after(state, place, rows[:n], block.part(0, n), trace, paths)
+    if n < len(rows):
+        held, _ = _monitored(state, rows[:n], block.part(0, n))
+    state = replace(_after(state, place, rows[:n], block.part(0, n), trace, paths), monitors=held)
     if hit is None:
         return state, []
     rule: Rule = hit[1]
@@ -84,12 +88,14 @@ def _block(state: MigrationState, place: int, rows: list[Row]) -> Block:
     return Block(accept, worse, np.array([row.thousandths for row in rows], dtype=np.int64))
 
 
-def _along(state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace) -> Paths:
+def _along(
+    state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace, watch: dict[str, BoolArray]
+) -> Paths:
     """Return the paths over freed pairs: correctness moves, everything else stands still."""
     n, still = len(rows), now(state)
     stages = np.array([row.stage for row in rows])
     covered = {name: np.repeat(path, n) for name, path in still.coverage.items()}
-    covered[rated.DIMENSION] = coverage_with(state, rated.DIMENSION, np.cumsum(_labelled(rows)))
+    covered[DIMENSION] = coverage_with(state, DIMENSION, np.cumsum(_labelled(rows)))
     return replace(
         still,
         accept=_moved(still.accept, place, trace.log_e_accept),
@@ -101,7 +107,7 @@ def _along(state: MigrationState, place: int, rows: list[Row], block: Block, tra
         observed={name: np.repeat(path, n) for name, path in still.observed.items()} | _observed(state, rows, block),
         clock_ms=np.repeat(still.clock_ms, n),
         coverage=covered,
-        watch=_watch(state, still.watch, rows, block),
+        watch={name: np.repeat(path, n) for name, path in still.watch.items()} | watch,
         stops=_stops(vigil.now(state), n),
     )
 
@@ -109,9 +115,9 @@ def _along(state: MigrationState, place: int, rows: list[Row], block: Block, tra
 def _observed(state: MigrationState, rows: list[Row], block: Block) -> dict[str, IntArray]:
     """Return the observations of correctness that count for the phase after each pair, and those with a paired difference."""
     own = np.array([row.stage in (HERE, PROGRESS) for row in rows], dtype=bool)
-    moved = {rated.DIMENSION: own}
-    if rated.DIMENSION in state.monitors:
-        moved[f"{rated.DIMENSION}{wanted.PAIRED}"] = own & (block.worse != MISSING)
+    moved = {DIMENSION: own}
+    if DIMENSION in state.monitors:
+        moved[f"{DIMENSION}{wanted.PAIRED}"] = own & (block.worse != MISSING)
     return {name: np.asarray(wanted.seen(state, name) + np.cumsum(each)) for name, each in moved.items()}
 
 
@@ -130,32 +136,27 @@ def _stops(still: Stops, n: int) -> Stops:
     return Stops(np.repeat(still.covered, n), exhausted, burning, np.repeat(still.checked, n))
 
 
-def _watch(state: MigrationState, still: Mapping[str, BoolArray], rows: list[Row], block: Block) -> dict[str, BoolArray]:
-    watch = {name: np.repeat(path, len(rows)) for name, path in still.items()}
-    if rated.DIMENSION in state.monitors:
-        spec, held = state.monitors[rated.DIMENSION]
-        _, trace = update_monitor_many(spec, held, _live(rows, block), block.thousandths / 1000)
-        watch[rated.DIMENSION] = trace.alarmed
-    return watch
+def _monitored(state: MigrationState, rows: list[Row], block: Block) -> tuple[Monitors, dict[str, BoolArray]]:
+    """Return the monitors after freed pairs, and after which of these the one of correctness is in alarm.
 
-
-def _live(rows: list[Row], block: Block) -> IntArray:
-    """Return what a live monitor reads: pairs that were observed in a live phase."""
-    return np.where(np.array([row.stage >= LIVE_BEFORE for row in rows]), block.worse, MISSING)
+    It reads the pairs that were observed in a live phase.
+    """
+    if DIMENSION not in state.monitors:
+        return state.monitors, {}
+    spec, before = state.monitors[DIMENSION]
+    codes = np.where(np.array([row.stage >= LIVE_BEFORE for row in rows]), block.worse, MISSING)
+    after, trace = update_monitor_many(spec, before, codes, block.thousandths / 1000)
+    return {**state.monitors, DIMENSION: (spec, after)}, {DIMENSION: trace.alarmed}
 
 
 def _after(state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace, paths: Paths) -> MigrationState:
-    n, held = len(rows), dict(state.monitors)
-    if rated.DIMENSION in held:
-        spec, before = held[rated.DIMENSION]
-        held[rated.DIMENSION] = spec, update_monitor_many(spec, before, _live(rows, block), block.thousandths / 1000)[0]
-    drawn, here = sum(row.drawn for row in rows), int(_labelled(rows).sum())
+    n, drawn, here = len(rows), sum(row.drawn for row in rows), int(_labelled(rows).sum())
     agreed = sum(row.agrees for row in rows)
     more = {
         "labels.counted": drawn,
         "labels.agreed": agreed,
-        f"scored.{rated.DIMENSION}": drawn,
-        f"{PHASE}scored.{rated.DIMENSION}": here,
+        f"scored.{DIMENSION}": drawn,
+        f"{PHASE}scored.{DIMENSION}": here,
     }
     more |= {wanted.SEEN + name: int(path[-1]) - wanted.seen(state, name) for name, path in _observed(state, rows, block).items()}
     assert state.line is not None
@@ -164,7 +165,6 @@ def _after(state: MigrationState, place: int, rows: list[Row], block: Block, tra
         dims=(*state.dims[:place], trace.state_at(n), *state.dims[place + 1 :]),
         n_counted=int(paths.n_counted[n - 1]),
         n_phase=int(paths.n_phase[n - 1]),
-        monitors=held,
         counters=counted(state.counters, more),
         decided_at=state.decided_at if rows[0].stage == CALIBRATING else decided(state, paths, np.full(n, state.n_units)),
         line=state.line.after(rows),

@@ -11,7 +11,7 @@ import numpy as np
 
 from dualgate.gate import latency
 from dualgate.gate.hypotheses import sampling_of
-from dualgate.gate.rated import DIMENSION, NONE, RatedRows, is_rated, rated_rows, silent_rows
+from dualgate.gate.rated_rows import DIMENSION, NONE, RatedRows, is_rated, rated_rows, silent_rows
 from dualgate.gate.stats import Block, DimensionSpec, encode_block
 from dualgate.gate.stats.lattice import FloatArray, IntArray
 from dualgate.gate.stats.multiplicity import BoolArray

@@ -3,6 +3,7 @@
 from dualgate.gate import checks, phases, queries, rated, strata, vigil, wanted, withdrawal
 from dualgate.gate.budget import BURN, HUNDRED, LONG, SHORT, Spent
 from dualgate.gate.paths import Paths, now, of_phase
+from dualgate.gate.rated_rows import DIMENSION
 from dualgate.gate.rules import unheard
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import log_threshold
@@ -51,7 +52,7 @@ def _coverage_wanted(paths: Paths) -> list[str]:
 
 
 def _awaits_labels(state: MigrationState, name: str) -> bool:
-    return name == rated.DIMENSION and not any(of_phase(state, name)) and bool(rated.words(state))
+    return name == DIMENSION and not any(of_phase(state, name)) and bool(rated.words(state))
 
 
 def _short(state: MigrationState) -> list[str]:

@@ -19,7 +19,8 @@ def walk(state: MigrationState, rows: Rows, *, approved: bool = False) -> tuple[
     approved: an operator's approval of the next phase is at hand. Entering the phase that the rule leads to is the caller's.
     """
     seen = observed(rows)
-    rows = rated.filled(state, rows, seen)
+    line = rated.taken(state, rows, seen)
+    rows = rated.filled(state, rows, line)
     traces = [
         update_many(s, d, b, counted=state.phase != phases.CALIBRATING)
         for s, d, b in zip(state.specs, state.dims, rows.blocks, strict=True)
@@ -30,10 +31,10 @@ def walk(state: MigrationState, rows: Rows, *, approved: bool = False) -> tuple[
     n = hit[0] + 1 if hit else len(rows)
     here = rows.part(0, n)
     if n < len(rows):
-        held = monitors.advanced(state.monitors, state.specs, here)
-    line, labels = rated.joined(state, here, seen[:n])
+        held, line = monitors.advanced(state.monitors, state.specs, here), rated.taken(state, here, seen[:n])
+    waiting, labels = rated.joined(state, here, line)
     after = _advanced(state, here, traces, paths)
-    return replace(after, monitors=held, line=line, counters=counted(after.counters, labels)), n, hit[1] if hit else None
+    return replace(after, monitors=held, line=waiting, counters=counted(after.counters, labels)), n, hit[1] if hit else None
 
 
 def _advanced(state: MigrationState, rows: Rows, traces: list[Trace], paths: Paths) -> MigrationState:

@@ -17,7 +17,7 @@ from dualgate.gate import phases
 from dualgate.gate.admission import eligible_shares
 from dualgate.gate.hypotheses import hypotheses
 from dualgate.gate.observations import SCORED, Rows, observed
-from dualgate.gate.rated import DIMENSION, is_rated
+from dualgate.gate.rated_rows import DIMENSION, is_rated
 from dualgate.gate.state import PHASE, MigrationState, parsed
 from dualgate.gate.stats import DimensionSpec, sprt_plan
 from dualgate.gate.stats.lattice import MISSING, IntArray

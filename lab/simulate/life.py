@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dualgate.gate import incumbent, phases
+from dualgate.gate import incumbent, phases, rated
 from dualgate.gate.calibration import calibrated
 from dualgate.gate.decide import entered
 from dualgate.gate.monitor_plans import begun
 from dualgate.gate.observations import NOT_ELIGIBLE, SCORED, Rows, observed
-from dualgate.gate.rated import filled
 from dualgate.gate.rules import Rule
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats.lattice import MISSING
@@ -66,13 +65,21 @@ class Life:
     def _segment(self, rows: Rows) -> Outcome | None:
         """Walk up to the next rule; return the outcome where the migration ends."""
         before = self.state
-        rows = filled(before, rows, observed(rows))
         self.state, n, fired = walk(before, rows, approved=True)
-        alarm = self.watch.first_alarm(rows.part(0, n)) if self.watch else None
+        here = rows.part(0, n)
+        alarm = (
+            self.watch.first_alarm(rated.filled(before, here, rated.taken(before, here, observed(here)))) if self.watch else None
+        )
         worse_first = fired is not None and fired.name == "worse" and alarm == n - 1
         if alarm is not None and not worse_first:
             return Outcome("rolled_back", f"alarm in {before.phase}", before.n_units + alarm + 1, self.accepted)
         return None if fired is None else self._enter(fired)
+
+    def _alarm(self, before: MigrationState, rows: Rows) -> int | None:
+        """Return at which of the units the live watch alarms, None at none."""
+        if self.watch is None:
+            return None
+        return self.watch.first_alarm(rated.filled(before, rows, rated.taken(before, rows, observed(rows))))
 
     def _enter(self, fired: Rule) -> Outcome | None:
         phase, self.accepted = self.state.phase, self.state.n_units if fired.name == "accepted" else self.accepted

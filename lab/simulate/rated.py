@@ -3,7 +3,7 @@
 import numpy as np
 
 from dualgate.gate.line import DRAWN, UNDRAWN
-from dualgate.gate.rated import RatedRows
+from dualgate.gate.rated_rows import RatedRows
 from dualgate.gate.stats.rated import SENSITIVITY, SPECIFICITY
 from dualgate.lab.simulate.pairs import Outcomes
 

@@ -88,9 +88,7 @@ def _block(state: MigrationState, place: int, rows: list[Row]) -> Block:
     return Block(accept, worse, np.array([row.thousandths for row in rows], dtype=np.int64))
 
 
-def _along(
-    state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace, watch: dict[str, BoolArray]
-) -> Paths:
+def _along(state: MigrationState, place: int, rows: list[Row], block: Block, trace: Trace, watch: dict[str, BoolArray]) -> Paths:
     """Return the paths over freed pairs: correctness moves, everything else stands still."""
     n, still = len(rows), now(state)
     stages = np.array([row.stage for row in rows])

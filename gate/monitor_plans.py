@@ -170,7 +170,7 @@ def _planned(
     made = plan_monitor(spec.worse.lattice, null, worse, tolerated, n, share * CUSUM, share * ESR, screen=screen)
     if reset == "carry":
         return made, {}
-    steps = zip(state.planned, spend(share * CUSUM, list(state.planned.values())), strict=True)
+    steps = zip(state.planned, spend(share * CUSUM, len(state.planned)), strict=True)
     limits = {phase: limit(made.cusum, null, state.planned[phase], p, reset, screen=screen) for phase, p in steps}
     first = next(iter(limits.values()))
     return replace(made, cusum=replace(made.cusum, limit=first)), limits

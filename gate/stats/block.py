@@ -98,16 +98,6 @@ class Trace:
         return np.asarray(self._worse_micro / MICRO)
 
     @cached_property
-    def best_log_e_accept(self) -> FloatArray:
-        """Greatest log e-value so far (at least 0): the anytime p-value is exp(-this)."""
-        return np.asarray(np.maximum(np.maximum.accumulate(self._accept.micro), self._start.best_accept) / MICRO)
-
-    @cached_property
-    def best_log_e_worse(self) -> FloatArray:
-        """Greatest log e-value of "worse" so far (at least 0)."""
-        return np.asarray(np.maximum(np.maximum.accumulate(self._worse_micro), self._start.best_worse) / MICRO)
-
-    @cached_property
     def n_accept(self) -> IntArray:
         """Observations counted for acceptance so far."""
         return np.asarray(self._start.n_accept + np.cumsum(self._counts != MISSING))

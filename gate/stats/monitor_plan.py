@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal
 
 from scipy.stats import beta
 
 SPREAD = (0.25, 0.5, 1.0, 2.0)
 """Bets as multiples of the one that is best for the design shift: a quarter to twice the design shift is found fast."""
-
-Spending = Literal["equal", "growing", "observations"]
 
 
 def alarm_level(n_observations: int, p_false_alarm: float) -> int:
@@ -45,36 +41,16 @@ def discordance_upper(n_discordant: int, n_pairs: int, confidence: float = 0.9) 
     return 1.0 if n_discordant == n_pairs else float(beta.ppf(confidence, n_discordant + 1, n_pairs - n_discordant))
 
 
-def spend(p_false_alarm: float, observations: Sequence[int], spending: Spending = "growing") -> tuple[float, ...]:
+def spend(p_false_alarm: float, n_steps: int) -> tuple[float, ...]:
     """Return each step's share of a false-alarm budget; the shares sum to it, so the union bound holds.
 
-    `growing` gives step i a share of i (later steps have more users per bad answer), `observations` by planned length.
-    Tightening is honest only this way: a threshold shrunk by a factor spends a budget that nobody has counted.
+    Step i has a share of i: in later steps a bad answer reaches more users. Tightening is honest only this way: a threshold
+    shrunk by a factor spends a budget that nobody has counted.
     """
     _probability("p_false_alarm", p_false_alarm)
-    if not observations or any(n < 1 for n in observations):
-        raise ValueError(f"observations of each step must be at least 1, got {list(observations)}")
-    weights = {
-        "equal": [1] * len(observations),
-        "growing": list(range(1, len(observations) + 1)),
-        "observations": list(observations),
-    }
-    if spending not in weights:
-        raise ValueError(f"spending {spending!r}, accepted: {', '.join(weights)}")
-    chosen = weights[spending]
-    return tuple(p_false_alarm * weight / sum(chosen) for weight in chosen)
-
-
-def budget_limit(tolerable_bad_answers: float, shift: float) -> float:
-    """Return the greatest ARL1 that an error budget allows: shift * ARL1 <= tolerable extra bad answers.
-
-    Where no threshold meets both this and the false-alarm budget, the plan is infeasible: a larger shift to be found,
-    a larger p, or a shorter phase.
-    """
-    for name, value in (("tolerable_bad_answers", tolerable_bad_answers), ("shift", shift)):
-        if not (math.isfinite(value) and value > 0.0):
-            raise ValueError(f"{name} {value!r}, accepted: positive and finite")
-    return tolerable_bad_answers / shift
+    if n_steps < 1:
+        raise ValueError(f"n_steps={n_steps!r} must be at least 1")
+    return tuple(p_false_alarm * step / sum(range(1, n_steps + 1)) for step in range(1, n_steps + 1))
 
 
 def _probability(name: str, value: float) -> None:

@@ -8,9 +8,6 @@ be put into each of them at any data-dependent time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
-
 import numpy as np
 import numpy.typing as npt
 
@@ -114,11 +111,3 @@ def refusal(method: str) -> str:
             f"and fails the others (measured: 1.00 of challengers with a latency regression); {accepted}"
         )
     return f"gate {method!r} is not known, {accepted}"
-
-
-def closed_simes_subsets(p_values: Sequence[float], alpha: float) -> BoolArray:
-    """Return Hommel's rejections from the definition (every intersection by Simes): slow, the oracle of the tests."""
-    p = _checked(p_values, alpha)
-    everyone = range(p.size)
-    subsets = [s for r in range(1, p.size + 1) for s in combinations(everyone, r)]
-    return np.array([all(simes(p[list(s)], alpha) for s in subsets if d in s) for d in everyone])

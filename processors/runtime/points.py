@@ -20,6 +20,8 @@ def fault(text: str | None) -> Callable[[str], None]:
     if not text:
         return lambda _point: None
     wanted, n, how = (*text.split(":"), "")[:3]
+    if wanted not in {*PAIRING, *SCORING}:
+        raise ValueError(f"{VARIABLE}={text}: {wanted!r} is no point of a worker's work")
     number, left = _SIGNALS[how], int(n)
 
     def hit(point: str) -> None:

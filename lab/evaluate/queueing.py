@@ -22,7 +22,7 @@ from dualgate.schemas.migration import MigrationSpec
 
 SERVERS = 8
 LOADS = (0.5, 0.7, 0.85, 0.95)
-"""Of all servers by live and shadow work together, on average over the profile's busiest day."""
+"""Of all servers by live and shadow work together, at the peak of the profile's day."""
 _JOBS = 12_000
 
 

@@ -50,13 +50,15 @@ def test_a_regression_is_missed_less_the_more_is_mirrored() -> None:
 
 
 def test_the_cost_section_sets_prediction_beside_outcome() -> None:
-    """Every cell of the grid has its row, and the controller is dearer than nothing and cheaper than mirroring everything."""
+    """Every cell of the grid has its row; the controller is cheaper than mirroring everything, and what is not known is told."""
     section = cost.section(made_pool(), SPEC, runs=100)
     grid, steered = section.tables
     assert len(grid.rows) == 27
     for row in steered.rows:
-        controller, everything = (float(row[k].replace(",", "")) for k in (3, 5))
+        controller, most, everything = (float(cell.replace(",", "")) for cell in (*row[3].split(", at most "), row[5]))
+        assert controller < most
         assert controller < everything
+        assert row[6].endswith("%) of 50")
 
 
 @pytest.mark.parametrize("average", [1.0, 0.1, 0.01])

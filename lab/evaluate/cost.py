@@ -204,8 +204,8 @@ def _steered(
             missed += int(kind == 0 and not alarmed.any())
     cost = price * (prior * spent[0] + (1 - prior) * spent[1]) + prior * IMPACT * missed / runs
     n = fixed_window_share(best_observations(prior, IMPACT, price, evidence.kappa), rate, HOURS) * rate * HOURS
-    share = fraction(missed, runs)
-    most = cost + prior * IMPACT * (float(share["high"] or 0.0) - missed / runs)
+    lost = fraction(missed, runs)
+    most = cost + prior * IMPACT * (float(lost["high"] or 0.0) - missed / runs)
     told = (evidence.cost(n, price, prior), evidence.cost(rate * HOURS, price, prior))
     own = f"{short(cost)}, at most {short(most)}"
-    return (short(rate), f"{price:g}", f"{prior:g}", own, *(short(value) for value in told), f"{percent(share)} of {runs:,}")
+    return (short(rate), f"{price:g}", f"{prior:g}", own, *(short(value) for value in told), f"{percent(lost)} of {runs:,}")

@@ -4,8 +4,13 @@ A pair that is drawn waits until people have said of both answers whether they a
 one character each. So the evidence is the same fold of the same pairs as if every label had come at once, only later: whatever
 order labels come in, and whoever holds one back, no value decides what is counted before it. While many drawn pairs wait (the
 file's labels_waiting, or MAX_ROWS pairs in all), further pairs are not taken, before anything of them is looked at.
+
+Of the drawn pairs that were counted last a digest is remembered, so that a verdict that is published again is not taken for one
+that waits for its pair. A repetition of an older one still is: it counts nothing either, since a pair comes once.
 """
 
+import hashlib
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +20,9 @@ from dualgate.gate.stats import ppi
 MAX_ROWS = 20_000
 MAX_EARLY = 1_000
 """Verdicts that may wait for their pairs; where more come, the oldest are forgotten and are wanted again."""
+MAX_COUNTED, DIGEST = 2_000, 8
+"""Drawn pairs that are remembered when they were counted, and the letters of each: 48 bits, so that 2,000 are met by chance by
+one label in 10^11, which would be wanted again."""
 
 UNDRAWN, KNOWN, SILENT = 0, 3, 6
 """Kinds of a row: rated R = -1, 0, 1 from UNDRAWN on; known Y = -1, 0, 1 from KNOWN on; only the challenger gave no answer."""
@@ -70,13 +78,15 @@ class Line:
     """The pairs that wait, first first, beginning with one that stops the line; what labels have told of the rater so far.
 
     items are rows that were drawn, and runs of others: (sampling probability in thousandths, one letter a row). early are
-    verdicts whose pairs have not come: (query hash, 1 for the challenger, verdict).
+    verdicts whose pairs have not come: (query hash, 1 for the challenger, verdict). counted are the digests of the drawn pairs
+    that were counted last, one after the other.
     """
 
     items: tuple[Row | tuple[int, str], ...] = ()
     sum_yr: int = 0
     sum_rr: int = 0
     early: tuple[tuple[str, int, int], ...] = ()
+    counted: str = ""
 
     @property
     def weight(self) -> int:
@@ -105,9 +115,14 @@ class Line:
                     return self, "repeated"
                 said = (item.said[0], verdict) if challenger else (verdict, item.said[1])
                 return replace(self, items=(*self.items[:i], replace(item, said=said), *self.items[i + 1 :])), "had"
-        if any(each[:2] == (query_hash, int(challenger)) for each in self.early):
+        if any(each[:2] == (query_hash, int(challenger)) for each in self.early) or self._had(query_hash):
             return self, "repeated"
         return replace(self, early=(*self.early, (query_hash, int(challenger), verdict))[-MAX_EARLY:]), "early"
+
+    def _had(self, query_hash: str) -> bool:
+        """Tell whether a drawn pair is among those that were counted last."""
+        digest, known = _digest(query_hash), self.counted
+        return any(known[i : i + DIGEST] == digest for i in range(0, len(known), DIGEST))
 
     def ready(self) -> list[Row]:
         """Return the pairs from the first on that can be counted now."""
@@ -134,13 +149,14 @@ class Line:
         return replace(self, items=tuple(items)).learnt(rows)
 
     def learnt(self, rows: Iterable[Row]) -> "Line":
-        """Return the line that knows what the labels of these rows tell of the rater."""
-        yr, rr = self.sum_yr, self.sum_rr
+        """Return the line that knows what the labels of these rows tell of the rater, and that they were counted."""
+        yr, rr, counted = self.sum_yr, self.sum_rr, self.counted
         for row in rows:
             if row.drawn and row.label is not None:
                 rater = row.kind - DRAWN - 1
                 yr, rr = yr + rater * row.label, rr + rater * rater
-        return replace(self, sum_yr=yr, sum_rr=rr)
+                counted += _digest(row.query_hash)
+        return replace(self, sum_yr=yr, sum_rr=rr, counted=counted[-MAX_COUNTED * DIGEST :])
 
     def to_json(self) -> dict[str, Any]:
         """Return the line as JSON values."""
@@ -148,13 +164,14 @@ class Line:
             [r.kind, r.stage, r.thousandths, r.query_hash, list(r.said), r.drawn_at_ms] if isinstance(r, Row) else list(r)
             for r in self.items
         ]
-        return {"items": items, "sum_yr": self.sum_yr, "sum_rr": self.sum_rr, "early": [list(each) for each in self.early]}
+        early = [list(each) for each in self.early]
+        return {"items": items, "sum_yr": self.sum_yr, "sum_rr": self.sum_rr, "early": early, "counted": self.counted}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Line":
         """Return the line that `to_json` wrote."""
         early = tuple((query_hash, challenger, verdict) for query_hash, challenger, verdict in data["early"])
-        return cls(tuple(_item(each) for each in data["items"]), data["sum_yr"], data["sum_rr"], early)
+        return cls(tuple(_item(each) for each in data["items"]), data["sum_yr"], data["sum_rr"], early, data["counted"])
 
 
 @dataclass(slots=True)
@@ -209,6 +226,10 @@ class Taking:
         kept = tuple(each for each in self.line.early if each[0] != row.query_hash)
         self.line = replace(self.line, early=kept)
         return replace(row, said=(said[0], said[1]))
+
+
+def _digest(query_hash: str) -> str:
+    return b64encode(hashlib.sha256(query_hash.encode()).digest()[: DIGEST * 3 // 4]).decode()
 
 
 def _letter(row: Row) -> str:

@@ -15,7 +15,7 @@ from dualgate.schemas.migration import MigrationConfig, MigrationSpec
 from dualgate.schemas.plain import from_plain, to_plain
 from dualgate.schemas.records import DimensionStatus, Migration, RoutingCommand
 
-VERSION = 4
+VERSION = 5
 REMEMBERED_TOPICS, REMEMBERED_GAPS = 32, 32
 PHASE = "phase."
 """Begins the names of counters that start anew with each phase."""
@@ -54,6 +54,11 @@ class Plan:
     calibrating: int
     min_pairs: int
     max_pairs: int
+
+    @property
+    def calibrating_at_most(self) -> int:
+        """How long is waited for a dimension that is hardly observed: its pairs, and as many more as SHADOW takes at most."""
+        return self.calibrating + self.max_pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,18 @@ def guard_lines(shot: EvidenceSnapshot) -> list[str]:
 def label_lines(counters: Mapping[str, int]) -> list[str]:
     """Return how people's labels stand beside a rater's word; nothing where nothing was drawn or left out."""
     drawn, counted = counters.get("labels.drawn", 0), counters.get("labels.counted", 0)
-    other = counters.get("labels.other_epoch", 0)
-    left_out = f"{other:,} verdicts on answers of another epoch left out"
+    other, again = counters.get("labels.other_epoch", 0), counters.get("labels.repeated", 0)
+    left_out = [f"{other:,} verdicts on answers of another epoch left out"] if other else []
+    left_out += [f"{again:,} repeated verdicts left out, the first on an answer stands"] if again else []
     if not drawn:
-        return [f"labels: {left_out}"] if other else []
+        return [f"labels: {'; '.join(left_out)}"] if left_out else []
     told = f"labels: {counted:,} of {drawn:,} drawn pairs counted"
     if counted:
         agreed = counters.get("labels.agreed", 0)
         told += f", rater and people agree on {agreed:,} ({agreed / counted:.0%})"
     left = counters.get("labels.not_taken", 0)
     told += f"; {left:,} pairs not taken while labels were waited for" if left else ""
-    return [told + (f"; {left_out}" if other else "")]
+    return ["; ".join([told, *left_out])]
 
 
 def budget_words(each: BudgetEvidence) -> str:

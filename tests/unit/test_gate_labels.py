@@ -162,6 +162,18 @@ def test_a_label_of_another_epoch_is_left_out_and_told() -> None:
     assert label_lines(ledger.state_.counters)[0].endswith("; 6 verdicts on answers of another epoch left out")
 
 
+def test_labels_that_are_published_again_are_told_and_count_nothing() -> None:
+    """All verdicts sent a second time, some with the other word: told as repeated, and the evidence is what it was."""
+    ledger = migration()
+    pairs = walked(ledger, 120)
+    before, labels = ledger.state_, list(verdicts(pairs))
+    label(ledger, [replace(each, verdict=1 - each.verdict) for each in labels[:10]] + labels[10:])
+    after = ledger.state_
+    assert (after.dims, after.line, after.n_counted) == (before.dims, before.line, before.n_counted)
+    assert after.counters == dict(before.counters) | {"labels.repeated": len(labels)}
+    assert label_lines(after.counters)[0].endswith(f"; {len(labels)} repeated verdicts left out, the first on an answer stands")
+
+
 def test_a_label_that_nobody_wants_changes_nothing() -> None:
     """Without a rater, and after the end, labels are counted and left out."""
     plain = Ledger(config()).start()

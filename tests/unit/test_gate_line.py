@@ -14,6 +14,7 @@ from dualgate.gate.line import (
     KNOWN,
     LIVE_BEFORE,
     LIVE_HERE,
+    MAX_COUNTED,
     MAX_EARLY,
     PROGRESS,
     SILENT,
@@ -140,6 +141,21 @@ def test_the_first_verdict_stands() -> None:
     early, became = line.labelled("z", False, 1)
     assert became == "early"
     assert early.labelled("z", False, 0) == (early, "repeated")
+
+
+def test_a_verdict_on_a_pair_that_was_counted_is_repeated() -> None:
+    """Published again after its pair has counted, a verdict does not wait for a pair; the last 2,000 counted are known."""
+    line, _, _ = taken([drawn("a")])
+    line = said(line, "a", 0, 1)
+    line = line.after(line.ready())
+    line, _, _ = taken([drawn("b")], said(line, "b", 1, 1))  # its verdicts were there before it
+    for name in "ab":
+        assert line.labelled(name, True, 0) == (line, "repeated")
+        assert line.labelled(name, False, 1) == (line, "repeated")
+    assert line.labelled("c", True, 1)[1] == "early"
+    assert Line.from_json(json.loads(json.dumps(line.to_json()))) == line
+    many = line.learnt(Row(DRAWN, HERE, query_hash=f"q{i}", said=(1, 0)) for i in range(MAX_COUNTED - 1))
+    assert [many.labelled(name, True, 1)[1] for name in ("a", "b", "q0")] == ["early", "repeated", "repeated"]
 
 
 def test_verdicts_may_come_before_their_pair() -> None:

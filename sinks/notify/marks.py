@@ -1,47 +1,52 @@
-"""What has been told: the highest decision of each migration, small enough to stand beside the committed offset."""
+"""What has been told: digests of the last decisions, small enough to stand beside the committed offset.
 
-import json
-from collections.abc import Mapping
+A gate that was killed publishes once more what it had published, word for word, and each decision is told once. It is known by
+all that it says and not by its id or number: a record that claims a later one, whoever wrote it, mutes nothing but itself.
+"""
+
+import hashlib
+from base64 import b64encode
 from dataclasses import dataclass, field
+
+import orjson
+
+from dualgate.schemas.plain import to_plain
+from dualgate.schemas.records import DecisionRecord
 
 MAX_BYTES = 4_000
 """The broker takes 4,096 bytes of metadata beside an offset."""
+FORM, DIGEST = "told:", 8
+"""How the text begins, and the letters of each digest: 48 bits."""
+MAX_TOLD = (MAX_BYTES - len(FORM)) // DIGEST
 
 
 @dataclass(slots=True)
 class Marks:
-    """The (epoch, number) of the last decision that was told of each migration, the most recent ones last."""
+    """The digests of the last MAX_TOLD decisions that were told, the newest last."""
 
-    told: dict[str, tuple[int, int]] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     @classmethod
     def decode(cls, text: str | None) -> "Marks":
-        """Return what `encode` wrote; nothing where there is nothing."""
-        given: Mapping[str, list[int]] = json.loads(text) if text else {}
-        return cls({name: (epoch, number) for name, (epoch, number) in given.items()})
+        """Return what `encode` wrote; nothing where there is nothing, or what another version wrote."""
+        if not text or not text.startswith(FORM):
+            return cls()
+        return cls([text[i : i + DIGEST] for i in range(len(FORM), len(text), DIGEST)])
 
     def encode(self) -> str:
-        """Return the marks as text; where they do not fit, those of the migrations that were silent longest are left out."""
-        kept = dict(self.told)
-        while len(text := json.dumps(kept, separators=(",", ":"))) > MAX_BYTES:
-            del kept[next(iter(kept))]
-        return text
+        """Return the marks as text of at most MAX_BYTES."""
+        return FORM + "".join(self.told)
 
-    def new(self, decision_id: str) -> bool:
-        """Tell whether a decision comes after all that were told of its migration."""
-        found = _place(decision_id)
-        return found is not None and found[1] > self.told.get(found[0], (-1, -1))
+    def new(self, mark: str) -> bool:
+        """Tell whether a decision, by its `mark_of`, is none of the last that were told."""
+        return mark not in self.told
 
-    def put(self, decision_id: str) -> None:
-        """Note that a decision was told."""
-        found = _place(decision_id)
-        if found is not None:
-            self.told.pop(found[0], None)
-            self.told[found[0]] = found[1]
+    def put(self, mark: str) -> None:
+        """Note that a decision was told; the oldest is forgotten where there are too many."""
+        self.told = [*self.told, mark][-MAX_TOLD:]
 
 
-def _place(decision_id: str) -> tuple[str, tuple[int, int]] | None:
-    """Return migration, epoch and number of `migration/epoch/number`; None where an id is of another form."""
-    name, _, rest = decision_id.partition("/")
-    epoch, _, number = rest.partition("/")
-    return (name, (int(epoch), int(number))) if epoch.isdigit() and number.isdigit() else None
+def mark_of(decision: DecisionRecord) -> str:
+    """Return the digest of all that a decision says; the gate repeats one word for word."""
+    whole = orjson.dumps(to_plain(decision), option=orjson.OPT_SORT_KEYS)
+    return b64encode(hashlib.sha256(whole).digest()[: DIGEST * 3 // 4]).decode()

@@ -20,7 +20,7 @@ from dualgate.schemas.records import EvidenceRecord
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import EVIDENCE
-from dualgate.sinks.notify.marks import Marks
+from dualgate.sinks.notify.marks import Marks, mark_of
 from dualgate.sinks.notify.messages import Message, message_of
 from dualgate.sinks.notify.targets import TIMEOUT_S, Refused, Target, Undelivered
 
@@ -92,19 +92,24 @@ class Notifier:
         found = self._message(message)
         if found is None:
             return True
-        if not self._deliver(found, stop):
+        told, mark = found
+        if not self._deliver(told, stop):
             return False
-        self._marks.put(found.id)
+        self._marks.put(mark)
         self._commit(consumer, message.topic(), message.offset() + 1)
         return True
 
-    def _message(self, message: Any) -> Message | None:
+    def _message(self, message: Any) -> tuple[Message, str] | None:
+        """Return what a record tells and its mark; None where it is no news."""
         try:
             decision = self._codec.decode(EvidenceRecord, message.value()).decision
         except RecordError as error:
             log.error("evidence offset %d is not told: %s", message.offset(), error)
             return None
-        return message_of(decision) if decision is not None and self._marks.new(decision.decision_id) else None
+        told = None if decision is None else message_of(decision)
+        if decision is None or told is None or not self._marks.new(mark := mark_of(decision)):
+            return None
+        return told, mark
 
     def _deliver(self, message: Message, stop: Stop) -> bool:
         """Try until it is delivered or refused, each time after a longer pause; return False where stopped before."""

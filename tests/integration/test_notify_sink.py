@@ -23,6 +23,8 @@ from support.waiting import WAIT_S, await_true
 
 pytestmark = pytest.mark.kafka
 
+FAR = 1_000_000_000
+
 
 @pytest.fixture
 def settings(kafka: str, prefix: str, make_topics: Callable[..., None]) -> Settings:
@@ -80,16 +82,21 @@ def told(at: Hook, n: int) -> list[str]:
 
 
 def test_each_decision_is_told_once_over_restarts_and_repetitions(settings: Settings) -> None:
-    """History is not told; a gate that publishes again after a kill is not told again; nothing is lost by a stop."""
+    """History is not told; a gate that publishes again after a kill is not told again; nothing is lost by a stop.
+
+    Nor does a record that claims to be of a far later epoch, whoever wrote it, mute what comes after it.
+    """
     publish(settings, decided(0))
     with hook() as at:
         target = Target("webhook", at.url)
         with notifying(settings, target):
             publish(settings, snapshot(100), decided(1), b"no record", decided(2), decided(2), decided(1))
             assert told(at, 2) == ids(1, 2)
+            publish(settings, decided(9, epoch=FAR))
+            assert told(at, 3) == [*ids(1, 2), *ids(9, epoch=FAR)]
         publish(settings, decided(2), decided(3), decided(0, epoch=2))
         with notifying(settings, target):
-            assert told(at, 4) == ids(1, 2, 3) + ids(0, epoch=2)
+            assert told(at, 5) == [*ids(1, 2), *ids(9, epoch=FAR), *ids(3), *ids(0, epoch=2)]
 
 
 def test_a_failing_endpoint_gets_everything_in_order_in_the_end(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Notifications without a broker: what is told of a decision, what an endpoint's answer means, and what has been told."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from dualgate.cli.main import main
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import DecisionRecord
 from dualgate.sinks.notify import Refused, Target, Undelivered, message_of, target, trial_message
-from dualgate.sinks.notify.marks import MAX_BYTES, Marks
+from dualgate.sinks.notify.marks import MAX_BYTES, MAX_TOLD, Marks, mark_of
 from support.hooks import HANG, hook
 from support.stories import decision
 
@@ -104,25 +105,29 @@ def test_names_hide_the_secret_of_a_url() -> None:
 
 
 def test_marks_know_what_was_told() -> None:
-    """A decision is new where its epoch or its number is higher; ids of another form are never new."""
-    marks = Marks()
-    assert marks.new("m/1/0")
-    marks.put("m/1/7")
-    assert [marks.new(each) for each in ("m/1/7", "m/1/3", "m/1/8", "m/2/0", "n/1/0")] == [False, False, True, True, True]
-    assert not marks.new("m/0/0-12")
-    assert Marks.decode(marks.encode()) == marks
-    assert Marks.decode("") == Marks()
+    """A decision is known by all it says: the same again is not new; another is, whatever id was told before it."""
+    marks, forged = Marks(), made(decision_id="sql-agent-v7/1000000000/0", epoch=1_000_000_000)
+    for told in (made(), forged):
+        assert marks.new(mark_of(told))
+        marks.put(mark_of(told))
+    kept = Marks.decode(marks.encode())
+    assert kept == marks
+    assert not kept.new(mark_of(made()))
+    assert kept.new(mark_of(made(decision_id="sql-agent-v7/1/8")))
+    assert kept.new(mark_of(replace(forged, reason="the gate's own words")))
+    assert Marks.decode("") == Marks.decode('{"sql-agent-v7":[1,7]}') == Marks()
 
 
 def test_marks_fit_beside_an_offset() -> None:
-    """With more migrations than fit, those that were silent longest are forgotten first."""
+    """Of more decisions than fit, those that were told first are forgotten first."""
     marks = Marks()
-    for i in range(1_000):
-        marks.put(f"migration-{i}/1/1")
+    first, *others = [mark_of(made(decision_id=f"m/1/{i}")) for i in range(MAX_TOLD + 1)]
+    for mark in (first, *others):
+        marks.put(mark)
     kept = Marks.decode(marks.encode())
     assert len(marks.encode()) <= MAX_BYTES
-    assert not kept.new("migration-999/1/1")
-    assert kept.new("migration-0/1/1")
+    assert kept.new(first)
+    assert not any(kept.new(mark) for mark in others)
 
 
 def test_notify_test_tells_what_each_target_answered(capsys: pytest.CaptureFixture[str]) -> None:

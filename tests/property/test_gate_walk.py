@@ -6,7 +6,8 @@ from itertools import pairwise
 from typing import Any
 
 import orjson
-from hypothesis import given
+import pytest
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from dualgate.gate import phases
@@ -14,18 +15,21 @@ from dualgate.gate.fold import At, Output, fold_ledger, step
 from dualgate.gate.state import MigrationState
 from dualgate.schemas.plain import to_plain
 from dualgate.schemas.records import DecisionRecord, EvidenceRecord, LedgerEntry, Migration
-from support.gate import ID, Ledger, changed, config
-from support.gate_walks import LIVE, WALK, Action, act, anything, blocks, good, guarded, in_phase, modes, oddities, shares, ticks
+from support.gate import ID, changed
+from support.gate_starts import Start, live_starts, note, over, standing, starts
+from support.gate_walks import WALK, Action, act, blocks, good, modes, oddities, orders, shares, ticks, walks
+
+stays = orders.filter(lambda order: order[0] not in ("retry", "rollback"))
 
 
-@WALK
-@given(modes, anything)
-def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_phase(mode: str, actions: list[Action]) -> None:
+@settings(WALK, max_examples=60)
+@given(starts, walks)
+def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_phase(start: Start, actions: list[Action]) -> None:
     """A share rises only by accepted or watched to the next phase, by returned and reentered to none later; never while held."""
-    ledger = Ledger(guarded(mode)).start()
-    way, share = phases.order(ledger.state_.spec), 0.0
+    ledger = standing(start)
+    way, share = phases.order(ledger.state_.spec), ledger.state_.last_command.live_share
     for action in actions:
-        outputs = act(ledger, action)
+        outputs, passed = act(ledger, action), ""
         for decision in (o.record.decision for o in outputs if isinstance(o.record, EvidenceRecord)):
             if decision is None or decision.routing_command is None:
                 continue
@@ -35,44 +39,47 @@ def test_a_larger_share_follows_a_positive_verdict_and_the_observations_of_its_p
                 assert climbed == 1 if decision.rule in ("accepted", "watched") else climbed <= 0
                 assert not ledger.state_.paused
                 assert not ledger.state_.held
+                passed = decision.rule
             share = decision.routing_command.live_share
+        note(ledger, "meets")
+        event(f"rises by {passed or 'nothing'}")
+    note(ledger, "ends in")
 
 
 @WALK
-@given(modes, st.sampled_from(LIVE), st.lists(st.one_of(good, good, good, blocks), min_size=6, max_size=10))
-def test_a_paused_migration_makes_no_step_up(mode: str, phase: str, actions: list[Action]) -> None:
+@given(live_starts, st.lists(st.one_of(good, good, good, blocks), min_size=6, max_size=10))
+def test_a_paused_migration_makes_no_step_up(start: Start, actions: list[Action]) -> None:
     """From a pause in a live phase on no evidence commands a larger share, though it is enough for the next step."""
-    ledger = in_phase(phase, mode)
+    ledger = standing(start)
     ledger.order("pause")
+    phase = ledger.state_.phase
     for action in actions:
         before = ledger.state_.last_command.live_share
         assert all(share <= before for share in shares(act(ledger, action)))
         assert ledger.state_.phase in (phase, *phases.TERMINAL - {phases.COMPLETED})
 
 
-@WALK
-@given(anything, st.lists(st.one_of(blocks, oddities, ticks), min_size=1, max_size=10))
-def test_an_end_is_a_latch(actions: list[Action], more: list[Action]) -> None:
-    """Once over, a migration makes no decision and commands nothing, whatever evidence and time bring."""
-    ledger = Ledger(config()).start()
-    for action in actions:
-        act(ledger, action)
-    ledger.order("abort")
-    ended = ledger.state_.phase
-    assert ended in phases.TERMINAL
+@pytest.mark.parametrize("end", sorted(phases.TERMINAL))
+@settings(WALK, max_examples=8)
+@given(modes, st.lists(st.one_of(blocks, good, oddities, ticks, stays), min_size=4, max_size=12))
+def test_an_end_is_a_latch(end: str, mode: str, more: list[Action]) -> None:
+    """Once over, a migration makes no decision and commands nothing, whatever evidence, time, and commands but retry bring."""
+    ledger = over(end, mode)
     for action in more:
-        outputs = act(ledger, action)
-        assert not shares(outputs)
-        assert ledger.state_.phase == ended
+        assert not shares(act(ledger, action))
+        assert ledger.state_.phase == end
+    told = ledger.decisions[len(over(end, mode).decisions) :]
+    assert {d.outcome for d in told if d.rule != "followed"} <= {"unchanged", "refused"}
 
 
 @WALK
-@given(modes, anything)
-def test_abort_always_wins_and_does_nothing_twice(mode: str, actions: list[Action]) -> None:
+@given(starts, walks)
+def test_abort_always_wins_and_does_nothing_twice(start: Start, actions: list[Action]) -> None:
     """After abort nobody is on the challenger, unless everyone was by then; an abort after the end changes nothing."""
-    ledger = Ledger(guarded(mode)).start()
+    ledger = standing(start)
     for action in actions:
         act(ledger, action)
+    note(ledger, "is aborted in")
     ran, before = ledger.state_.active, ledger.state_.phase
     first = ledger.order("abort")
     assert first.outcome == ("applied" if ran else "unchanged")
@@ -86,15 +93,15 @@ def test_abort_always_wins_and_does_nothing_twice(mode: str, actions: list[Actio
 
 
 @WALK
-@given(modes, anything)
-def test_a_state_that_was_written_and_read_goes_on_the_same(mode: str, actions: list[Action]) -> None:
+@given(starts, walks)
+def test_a_state_that_was_written_and_read_goes_on_the_same(start: Start, actions: list[Action]) -> None:
     """Every state survives JSON unchanged, stays far below a record's limit, and folds on to the same outputs."""
-    ledger = Ledger(guarded(mode)).start()
+    ledger = standing(start)
+    again, first = ledger.state, len(ledger.entries)
+    outputs = list(ledger.outputs)
     for action in actions:
         act(ledger, action)
-    again: MigrationState | None = None
-    outputs: list[Output] = []
-    for at, entry in ledger.entries:
+    for at, entry in ledger.entries[first:]:
         again, made = step(again, ID, entry, at)
         outputs += made
         assert again is not None
@@ -103,23 +110,37 @@ def test_a_state_that_was_written_and_read_goes_on_the_same(mode: str, actions: 
         again = MigrationState.from_json(orjson.loads(written))
     assert again == ledger.state
     assert outputs == ledger.outputs
+
+
+@settings(WALK, max_examples=4)
+@given(starts, walks)
+def test_the_whole_ledger_folds_to_the_same_outputs(start: Start, actions: list[Action]) -> None:
+    """Who has only the ledger finds every output of the gate that lived through it."""
+    ledger = standing(start)
+    for action in actions:
+        act(ledger, action)
     assert list(fold_ledger(ledger.entries)) == ledger.outputs
 
 
 @WALK
-@given(modes, anything, st.data())
-def test_block_cuts_change_nothing(mode: str, actions: list[Action], data: st.DataObject) -> None:
+@given(starts, walks, st.data())
+def test_block_cuts_change_nothing(start: Start, actions: list[Action], data: st.DataObject) -> None:
     """The same rows in blocks that are cut elsewhere give the same decisions, budgets, strata and checks, at the same pairs."""
-    ledger = Ledger(guarded(mode)).start()
+    ledger = standing(start)
+    state, first, before = ledger.state, len(ledger.entries), len(ledger.outputs)
     for action in actions:
         act(ledger, action)
     entries: list[tuple[At, LedgerEntry]] = []
-    for at, entry in ledger.entries:
+    for at, entry in ledger.entries[first:]:
         n = len((entry.quality or entry.coverage).offset) if entry.quality or entry.coverage else 0  # type: ignore[union-attr]
         cut = data.draw(st.integers(0, n)) if n > 1 else 0
         parts = cut_at(entry, cut) if 0 < cut < n else [entry]
-        entries += [(At(0, len(entries) + i, at.time_ms), part) for i, part in enumerate(parts)]
-    assert told(list(fold_ledger(entries))) == told(ledger.outputs)
+        entries += [(At(0, first + len(entries) + i, at.time_ms), part) for i, part in enumerate(parts)]
+    outputs: list[Output] = []
+    for at, entry in entries:
+        state, made = step(state, ID, entry, at)
+        outputs += made
+    assert told(outputs) == told(ledger.outputs[before:])
 
 
 def cut_at(entry: LedgerEntry, cut: int) -> list[LedgerEntry]:
@@ -170,10 +191,10 @@ def without_places(plain: Any) -> Any:
 
 
 @WALK
-@given(anything)
-def test_a_decision_carries_everything_in_order(actions: list[Action]) -> None:
+@given(starts, walks)
+def test_a_decision_carries_everything_in_order(start: Start, actions: list[Action]) -> None:
     """Decision ids are unique, sequences rise by one within an epoch, and a command's coordinates are its decision's."""
-    ledger = Ledger(config()).start()
+    ledger = standing(start)
     for action in actions:
         act(ledger, action)
     decisions: list[DecisionRecord] = ledger.decisions

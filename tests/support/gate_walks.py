@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from hypothesis import Phase, settings
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from dualgate.gate.fold import Output
 from dualgate.schemas.migration import MigrationConfig
 from dualgate.schemas.records import AckCount, Arm, LedgerEntry, RoutingAck, RoutingCommand
-from support.gate import GOOD, ID, WORSE, Ledger, Pairs, config, constant, drawn, with_phases
+from support.gate import EQUAL, GOOD, ID, WORSE, Ledger, Pairs, config, constant, drawn, with_phases
 
 Action = tuple[str, int, int]
 WALK = settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.generate])
@@ -19,6 +18,7 @@ WALK = settings(max_examples=15, deadline=None, phases=[Phase.explicit, Phase.ge
 DIMENSIONS = ("correctness", "latency", "semantic", "safety")
 EVIDENCE: dict[str, Callable[[int, int], Pairs]] = {
     "good": lambda n, seed: drawn(n, seed, **GOOD),
+    "equal": lambda n, seed: drawn(n, seed, **EQUAL),
     "worse": lambda n, seed: drawn(n, seed, **WORSE),
 }
 EMPTY: dict[str, Callable[[int, int], Pairs]] = {
@@ -39,15 +39,25 @@ oddities = st.tuples(st.sampled_from(["other version", "other lineage", "again"]
 ticks = st.tuples(st.just("tick"), st.sampled_from([1_000, 25_000, 90_000, 40 * 60_000, 7 * 3_600_000]), st.just(0))
 acks = st.tuples(st.just("ack"), st.integers(0, 200), st.integers(0, 10_000))
 orders = st.tuples(st.sampled_from(ORDERS), st.just(0), st.just(0))
-anything = st.lists(st.one_of(blocks, blocks, blocks, oddities, ticks, acks, orders), max_size=18)
+anything = st.lists(st.one_of(blocks, blocks, blocks, oddities, ticks, acks, orders), min_size=5, max_size=18)
+gentle = st.tuples(st.sampled_from(["pause", "resume", "resume", "approve"]), st.just(0), st.just(0))
+onward = st.lists(
+    st.one_of(good, good, good, good, blocks, st.tuples(st.just("tick"), st.sampled_from([1_000, 25_000]), st.just(0)), gentle),
+    min_size=8,
+    max_size=18,
+)
+"""Mostly good pairs and a gate that ticks: walks that climb."""
+walks = st.one_of(anything, onward)
 STRATA = ("easy", "middle", "hard")
+LONG_SHADOW = {"min_pairs": 800, "max_pairs": 1000}
+"""A shadow phase so long that a few silent pairs hardly move its overall coverage, with an end that walks can reach."""
 
 
 def guarded(mode: str) -> MigrationConfig:
     """Return a configuration with a budget for every dimension, re-entries that last, and a rollback by budget and alarm."""
     lasts = "1h" if mode == "replay" else "5s"  # an hour of live entries would be a lapsed lease
     budgets = dict.fromkeys(DIMENSIONS, 0.2) | {"on_exhausted": "rollback_with_alarm"}
-    return config(mode=mode, error_budget=budgets, phases=with_phases(canary={"min_duration": lasts}))
+    return config(mode=mode, error_budget=budgets, phases=with_phases(shadow=LONG_SHADOW, canary={"min_duration": lasts}))
 
 
 modes = st.sampled_from(["replay", "live"])
@@ -57,8 +67,8 @@ def act(ledger: Ledger, action: Action) -> list[Output]:
     """Append what an action stands for."""
     kind, n, seed = action
     partition = seed % 2
-    strata = [STRATA[(seed + i * i) % 3] for i in range(n)]
     if kind in EVIDENCE or kind in EMPTY:
+        strata = [STRATA[(seed + i * i) % 3] for i in range(n)]
         return ledger.pairs((EVIDENCE | EMPTY)[kind](n, seed), partition=partition, stratum=strata)
     if kind in UNPAIRED:
         return ledger.unpaired(n, kind, partition=partition, stratum=STRATA[seed % 3])
@@ -94,29 +104,6 @@ def changed_arm(arm: Any, version: str) -> Any:
     return replace(arm, version=[version] * len(arm.version))
 
 
-@cache
-def walked(phase: str, mode: str) -> Ledger:
-    """Return a ledger in a phase, after a shadow phase so long that a few silent pairs hardly move its overall coverage.
-
-    The gate ticks all along, so that no lease runs out.
-    """
-    ledger = Ledger(config(mode=mode, phases=with_phases(shadow={"min_pairs": 800}))).start()
-    for seed in range(200):
-        if ledger.state_.phase == phase:
-            return ledger
-        ledger.pairs(drawn(20, seed, **GOOD))
-        ledger.tick(0)
-    raise AssertionError(f"still {ledger.state_.phase}")
-
-
-def in_phase(phase: str, mode: str = "replay") -> Ledger:
-    """Return a copy of a ledger in a phase."""
-    return walked(phase, mode).copy()
-
-
 def shares(outputs: Sequence[Output]) -> list[float]:
     """Return the shares that were commanded."""
     return [o.record.live_share for o in outputs if isinstance(o.record, RoutingCommand)]
-
-
-LIVE = ("CANARY", "ROLLOUT(0.25)", "ROLLOUT(0.5)", "TAIL")

@@ -12,7 +12,7 @@ from dualgate.gate.state import MigrationState
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.records import AckCount, LedgerEntry, RoutingAck
 from support.gate import GOOD, ID, Ledger, config, constant, drawn, with_phases
-from support.gate_walks import LIVE
+from support.gate_starts import LIVE
 
 MIX = {"easy": 0.6, "middle": 0.25, "hard": 0.15}
 

@@ -77,7 +77,7 @@ def _start(state: MigrationState | None, order: Command, at: At, closed: bool) -
 
 
 def _begin(state: MigrationState | None, order: Command, config: str, at: At, *, closed: bool = False) -> Decided:
-    """Begin an epoch at CALIBRATING; evidence of the epoch before is never mixed in."""
+    """Begin an epoch at CALIBRATING; evidence of the epoch before is never mixed in, and an operator's pause outlasts it."""
     spec, epoch = parsed(config).spec, 1 if state is None else state.migration.epoch + 1
     specs, plan = admit(config, closed=closed)
     migration = Migration(
@@ -97,6 +97,7 @@ def _begin(state: MigrationState | None, order: Command, config: str, at: At, *,
         dims=tuple(initial(s) for s in specs),
         plan=plan,
         last_command=_nothing(migration, at),
+        paused=state is not None and state.paused,
         ledger_clock_ms=at.time_ms,
         last_evidence_ms=at.time_ms,
         commands=(orders.ordered(order),) if state is None else state.commands,
@@ -108,6 +109,7 @@ def _begin(state: MigrationState | None, order: Command, config: str, at: At, *,
     )
     words = f"epoch {epoch} of {spec.incumbent} → {spec.challenger} begins, configuration {migration.config_hash}"
     words += _once_more(state, spec)
+    words += "; it is still paused: no larger share until resume" if begun.paused else ""
     words += "".join(f"; {remark}" for remark in uncounted_words(spec, hypotheses(spec, reruns=False)))
     before = None if state is None else state.phase
     started, outputs = command(begun, 0.0, _applied(order, words), Place(at), before)

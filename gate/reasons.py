@@ -74,6 +74,10 @@ def _returned(state: MigrationState) -> str:
 
 
 def _horizon(state: MigrationState) -> str:
+    if state.phase == phases.CALIBRATING:
+        plan, short = state.plan, ", ".join(wanted.short(state))
+        most = f"{plan.calibrating} and max_pairs {plan.max_pairs} more"
+        return f"{state.n_phase} calibrating pairs ≥ {most}, and no bets can be fixed yet: {short}"
     return "; ".join([f"{state.n_counted} pairs ≥ max_pairs {state.plan.max_pairs} without a verdict", *unscored_words(state)])
 
 

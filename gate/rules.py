@@ -53,6 +53,8 @@ def _holds(rule: str, paths: Paths, approved: bool) -> BoolArray | None:
             return np.asarray((paths.n_phase >= state.plan.calibrating) & paths.sufficient)
         case "futile":
             return np.asarray(paths.futile.any(axis=0))
+        case "horizon" if state.phase == phases.CALIBRATING:
+            return np.asarray((paths.n_phase >= state.plan.calibrating_at_most) & ~paths.sufficient)
         case "horizon":
             return np.asarray((paths.n_counted >= state.plan.max_pairs) & ~paths.accepted)
         case "alarm" if paths.watch:

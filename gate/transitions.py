@@ -36,6 +36,12 @@ RULES: tuple[Transition, ...] = (
         phases.SHADOW,
         "the calibrating pairs are complete, in each dimension: bets are fixed from them",
     ),
+    Transition(
+        "horizon",
+        phases.CALIBRATING,
+        phases.INCONCLUSIVE,
+        "the calibrating pairs and max_pairs more were counted, and of a dimension there are too few observations still",
+    ),
     Transition("worse", phases.SHADOW, phases.REJECTED_WORSE, _WORSE),
     Transition("accepted", phases.SHADOW, NEXT, "every dimension that is on is accepted, and every condition below holds"),
     Transition("futile", phases.SHADOW, phases.REJECTED_FUTILE, "a hypothesis is shown below its design"),

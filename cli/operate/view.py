@@ -29,7 +29,7 @@ Told = Migration | RoutingCommand | EvidenceRecord
 
 @dataclass(slots=True)
 class View:
-    """One migration as the gate last told it; `heard_ms` is the time of the newest record."""
+    """One migration as the gate last told it; heard_ms is the time of the newest record, commanded_ms of the command's newest."""
 
     migration_id: str
     migration: Migration | None = None
@@ -38,6 +38,7 @@ class View:
     decisions: list[DecisionRecord] = field(default_factory=list)
     paused: bool = False
     heard_ms: int = 0
+    commanded_ms: int = 0
 
     def take(self, record: Told, timestamp_ms: int) -> None:
         """Take in a record; of commands the highest (epoch, sequence) counts, and of one the newest lease."""
@@ -46,7 +47,7 @@ class View:
             self.migration = record
         elif isinstance(record, RoutingCommand):
             if self.command is None or _rank(record) >= _rank(self.command):
-                self.command = record
+                self.command, self.commanded_ms = record, timestamp_ms
         else:
             self.snapshot = record.snapshot or self.snapshot
             if record.decision is not None and record.decision.kind != "renewal":
@@ -56,8 +57,7 @@ class View:
         if any(decision.decision_id == each.decision_id for each in self.decisions[-50:]):
             return  # a gate that was killed publishes once more what it had published
         if decision.outcome == "applied":
-            begun = bool(self.decisions) and decision.epoch != self.decisions[-1].epoch
-            self.paused = decision.rule == "pause" or (self.paused and decision.rule != "resume" and not begun)
+            self.paused = decision.rule == "pause" or (self.paused and decision.rule != "resume")
         self.decisions.append(decision)
 
     @property
@@ -78,10 +78,20 @@ class View:
         return self.phase.startswith(tuple(VERDICTS)) and not self.rolling_back
 
     def lease_left_ms(self, now_ms: int) -> int | None:
-        """Return how long routers still obey the command (negative: they serve the incumbent); None where for ever."""
+        """Return how long routers still obey the command (negative: they serve the incumbent); None where for ever.
+
+        No router obeys for longer than a lease from when it hears a command, though it is issued by a clock that is ahead.
+        """
         if self.command is None or self.command.lease_ms is None:
             return None
-        return self.command.issued_at_ms + self.command.lease_ms - now_ms
+        return min(self.command.issued_at_ms, self.commanded_ms) + self.command.lease_ms - now_ms
+
+    def clock_ahead_ms(self, now_ms: int) -> int:
+        """Return how far the ledger's clock is ahead, where by more than a lease: nothing is renewed before it is reached."""
+        if self.command is None or self.command.lease_ms is None:
+            return 0
+        ahead_ms = self.command.issued_at_ms - now_ms
+        return ahead_ms if ahead_ms > self.command.lease_ms else 0
 
     def routers(self, now_ms: int) -> Routers | None:
         """Return who follows, as of now: who has been silent beyond the lease of the command that it obeys serves the incumbent.
@@ -135,6 +145,7 @@ class View:
             "operators": [brief(each) for each in self.decisions if each.actor][-RECENT:],
             "mode": _mode(migration),
             "lease_left_ms": self.lease_left_ms(now_ms),
+            "clock_ahead_ms": self.clock_ahead_ms(now_ms),
             "last_decision": None if last is None else brief(last),
             "last_update_ms": self.heard_ms,
             "age_ms": max(0, now_ms - self.heard_ms),

@@ -68,6 +68,7 @@ def status_lines(document: Document) -> list[str]:
     if document["mode"] == "replay":
         lines.append("mode replay: no check of the assignment, the archive obeyed other commands")
     lines.append(f"last update {age(document['age_ms'])} ago{lease(document['lease_left_ms'])}")
+    lines += clock(document["clock_ahead_ms"])
     if last := document["last_decision"]:
         lines.append(f"last decision: {decided(last)}")
     lines += [f"operators: {commanded(each)}" for each in document["operators"] if each != last]
@@ -94,6 +95,14 @@ def lease(left_ms: int | None) -> str:
     if left_ms < 0:
         return f"; the lease ran out {age(-left_ms)} ago: routers serve the incumbent (does a gate run?)"
     return f"; the lease runs for {age(left_ms)} more"
+
+
+def clock(ahead_ms: int) -> list[str]:
+    """Return what a ledger's clock that is ahead means: the broker's clock was set forward, and perhaps back again."""
+    if not ahead_ms:
+        return []
+    goes_on = "until then no lease is renewed and routers serve the incumbent, then it goes on by itself"
+    return [f"THE LEDGER'S CLOCK IS {age(ahead_ms)} AHEAD of this one (was the broker's clock set?): {goes_on}"]
 
 
 def routers(told: Document, now_ms: int) -> str:

@@ -1,5 +1,6 @@
 """What looks like evidence and is none must not lead to a larger share; what a router says must not end the gate."""
 
+from dataclasses import replace
 from math import nan
 from typing import Any
 
@@ -14,7 +15,8 @@ from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import RecordError
 from dualgate.schemas.records import AckCount, Arm, Lane, LedgerEntry, RoutingAck
 from support.gate import EASY, GOOD, HOUR_MS, ID, WORSE, Ledger, Pairs, config, constant, drawn, with_phases
-from support.gate_walks import DIMENSIONS, in_phase
+from support.gate_starts import in_phase
+from support.gate_walks import DIMENSIONS
 
 Row = tuple[float | None, float | None, str]
 
@@ -125,6 +127,24 @@ def test_calibrating_counts_observations_of_each_dimension(name: str, state: str
     assert f"observations of {name}: 0 of {n}" in waiting_for(ledger.state_)
     ledger.pairs(constant(50))
     assert ledger.state_.phase == "SHADOW"
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+def test_calibrating_ends_where_a_dimension_is_never_observed(name: str) -> None:
+    """After the calibrating pairs and max_pairs more it is INCONCLUSIVE and names what is short; a pair before, it goes on."""
+    ledger = Ledger(config(phases=with_phases(shadow={"min_pairs": 60, "max_pairs": 70}))).start()
+    ledger.pairs(constant(119, **{name: (None, None, "not_eligible")}))
+    assert ledger.state_.phase == "CALIBRATING"
+    in_time, n = ledger.copy(), 38 if name == "semantic" else 50
+    ledger.pairs(constant(5, **{name: (None, None, "not_eligible")}))
+    assert (ledger.state_.phase, ledger.state_.n_units) == ("INCONCLUSIVE", 120)
+    assert ledger.last.reason == (
+        f"120 calibrating pairs ≥ 50 and max_pairs 70 more, and no bets can be fixed yet: observations of {name}: 0 of {n}"
+    )
+    assert ledger.order("retry").outcome == "applied"
+    in_time.state = replace(in_time.state_, counters=dict(in_time.state_.counters) | {f"phase.observed.{name}": n - 1})
+    in_time.pairs(constant(1))
+    assert in_time.state_.phase == "SHADOW"  # the last pair that it waits for completes it
 
 
 def test_a_boundary_of_the_incumbent_is_not_tested_on_nothing() -> None:

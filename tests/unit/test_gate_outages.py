@@ -7,7 +7,8 @@ import pytest
 
 from dualgate.gate import wanted
 from dualgate.schemas.records import AckCount, LedgerEntry, RoutingAck
-from support.gate import GOOD, HOUR_MS, ID, Ledger, config, drawn, fallen, with_phases
+from dualgate.sinks.router.table import RoutingTable
+from support.gate import GOOD, HOUR_MS, ID, WORSE, Ledger, config, drawn, fallen, with_phases
 
 LEASE_MS, STEP_MS = 60_000, 30_000
 STEPS = with_phases(
@@ -61,6 +62,30 @@ def test_after_a_lapsed_lease_the_challenger_re_enters_one_step_down(phase: str,
         served(ledger, seed)
     again = next(d for d in ledger.decisions if d.rule == "watched" and d.from_phase == phase)
     assert (again.evidence_clock_ms or 0) - (reentered.evidence_clock_ms or 0) >= STEP_MS
+
+
+def test_a_brokers_clock_that_jumped_ahead_and_back_serves_the_incumbent_until_it_is_reached() -> None:
+    """An hour ahead for one entry: the phase is kept, worse still ends it, routers serve the incumbent; then it goes on."""
+    ledger, table = live("ROLLOUT(0.5)"), RoutingTable(ID)
+    truly_ms = ledger.time_ms
+    for at_ms in (truly_ms + HOUR_MS, *range(truly_ms + 1000, truly_ms + HOUR_MS, 10_000)):
+        ledger.time_ms, before = at_ms - 1000, len(ledger.commands)
+        ledger.tick(1000)
+        now_ms = truly_ms if at_ms > truly_ms + HOUR_MS - 1 else at_ms
+        for command in ledger.commands[before:]:
+            table = table.apply(command, now_ms, now_ms)
+        assert table.valid(now_ms) == (now_ms < truly_ms + LEASE_MS)
+    assert (ledger.state_.phase, share(ledger), ledger.last.rule) == ("ROLLOUT(0.5)", 0.25, "lapsed")
+    worse = ledger.copy()
+    for seed in range(20):
+        worse.pairs(drawn(20, seed, **WORSE))
+    assert (worse.state_.phase, share(worse)) == ("ROLLED_BACK", 0.0)
+    ledger.time_ms = truly_ms + HOUR_MS
+    ledger.tick(LEASE_MS // 3)
+    assert table.apply(ledger.commands[-1], ledger.time_ms, ledger.time_ms).valid(ledger.time_ms)
+    for seed in range(60):
+        served(ledger, seed)
+    assert "reentered" in [d.rule for d in ledger.decisions]
 
 
 def test_a_lease_that_was_renewed_in_time_is_not_lapsed() -> None:

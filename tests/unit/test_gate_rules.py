@@ -5,7 +5,7 @@ import pytest
 from dualgate.gate.fold import At, fold_ledger, migration_of, step
 from dualgate.gate.waiting import waiting_for
 from dualgate.schemas.errors import RecordError
-from dualgate.schemas.records import AckCount, Claim, Command, LedgerEntry, RoutingAck
+from dualgate.schemas.records import AckCount, Claim, Command, CommandKind, LedgerEntry, RoutingAck
 from support.ledgers import BETTER, EASY, GOOD, HEAD, MISSING, SHORT, SILENT, WORSE, Ledger, Pair, coverage, quality
 
 WALK = ["CALIBRATING", "SHADOW", "CANARY", "ROLLOUT(0.5)", "TAIL", "COMPLETED"]
@@ -270,6 +270,21 @@ def test_a_changed_configuration_is_a_new_epoch() -> None:
     assert ledger.commands[-1].live_share == 0
     ledger.append(quality([GOOD] * 20, 500, old))
     assert ledger.state.n_units == 0
+
+
+@pytest.mark.parametrize("verb", ["start", "retry"])
+def test_a_pause_outlasts_a_new_epoch(verb: CommandKind) -> None:
+    """Only `resume` takes a pause back: another file, or a retry, begins paused and says so, and no share rises before resume."""
+    ledger = Ledger.started()
+    ledger.command("pause")
+    if verb == "retry":
+        ledger.command("abort")
+    ledger.command(verb, HEAD + SHORT.replace("pairs: 20", "pairs: 30") + EASY)
+    assert ledger.decisions[-1].reason.endswith("; it is still paused: no larger share until resume (because)")
+    ledger.pairs(*[GOOD] * 200)
+    assert (ledger.phase, ledger.identity[0]) == ("SHADOW", 2)
+    ledger.command("resume")
+    assert ledger.phase == "CANARY"
 
 
 def test_a_rejected_challenger_is_tried_again_only_by_retry() -> None:

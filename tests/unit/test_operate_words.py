@@ -61,6 +61,19 @@ def test_the_command_of_the_highest_sequence_counts() -> None:
     assert seen.lease_left_ms(NOW) == 30_000
 
 
+def test_a_lease_by_a_clock_that_is_ahead_is_no_longer_than_any() -> None:
+    """A command that was issued an hour from now is obeyed for one lease since it was heard; status says what happened."""
+    ahead = command(3, 0.5, issued_at_ms=NOW + 3_600_000)
+    told = view(ahead).document(NOW + 60_001)
+    assert told["lease_left_ms"] == -1
+    assert "LEASE RAN OUT: the incumbent serves everyone (commanded: 50%)" in words.headline(told)
+    assert [line for line in words.status_lines(told) if line.startswith("THE LEDGER'S CLOCK")] == [
+        "THE LEDGER'S CLOCK IS 58 min 59 s AHEAD of this one (was the broker's clock set?): until then no lease is renewed and "
+        "routers serve the incumbent, then it goes on by itself"
+    ]
+    assert not any("CLOCK" in line for line in words.status_lines(view(command(3, 0.5)).document(NOW)))
+
+
 def test_a_new_epoch_counts_more_than_a_high_sequence() -> None:
     """Sequences begin anew with each epoch."""
     assert view(command(9), command(1, 0.0, epoch=2)).document(NOW)["epoch"] == 2
@@ -75,10 +88,12 @@ def test_paused_is_what_the_last_applied_command_says() -> None:
     assert not view(obeyed("pause", "refused")).paused
 
 
-def test_a_held_migration_that_is_freed_stays_paused_and_a_new_epoch_is_not() -> None:
-    """`retry` frees a held migration without resuming it; where it begins anew, nothing is paused."""
+def test_a_pause_lasts_until_resume() -> None:
+    """Neither freeing a held migration nor a new epoch, by `retry` or by another file, takes an operator's pause back."""
     assert view(obeyed("pause"), obeyed("retry")).paused
-    assert not view(obeyed("pause"), obeyed("retry", epoch=2)).paused
+    assert view(obeyed("pause"), obeyed("retry", epoch=2)).paused
+    assert view(obeyed("pause"), obeyed("start", epoch=2)).paused
+    assert not view(obeyed("pause"), obeyed("start", epoch=2), obeyed("resume", epoch=2)).paused
 
 
 def test_the_view_agrees_with_the_gates_own_state() -> None:

@@ -17,6 +17,8 @@ PATIENCE_S = 2.0
 """How long a record of an archive waits at most for partitions from which nothing is there."""
 ARCHIVED_MS = 60_000
 """A record that is older than this when it is read comes from an archive, or from a backlog."""
+LIVE = 0.0
+"""The end of the waiting of a record that is live: it has none."""
 
 Place = tuple[str, int]
 Held = deque[tuple[float, Raw]]
@@ -42,7 +44,7 @@ class Turns:
         """Take in a record of one of the partitions."""
         archived = now_s * 1e3 - raw.timestamp_ms > ARCHIVED_MS
         line = self.held[place] if place in self.held else self.beside[place]
-        line.append((now_s + PATIENCE_S if archived else now_s, raw))
+        line.append((now_s + PATIENCE_S if archived else LIVE, raw))
 
     def waiting(self) -> bool:
         """Tell whether any record waits for its turn."""
@@ -51,11 +53,11 @@ class Turns:
     def take(self, most: int, now_s: float) -> dict[Place, list[Raw]]:
         """Return the records whose turn it is, at most so many of a partition.
 
-        While every partition has some, each gives the same number; where one has none, the others give what has waited
-        long enough for it.
+        While every partition has some, each gives the same number, and live ones beyond it; where one has none, the others give
+        what has waited long enough for it.
         """
         each = min(most, *map(len, self.held.values())) if self.held else 0
-        wanted = {place: each or _patient(line, now_s) for place, line in self.held.items()}
+        wanted = {place: max(each, _patient(line, LIVE if each else now_s)) for place, line in self.held.items()}
         wanted |= {place: _patient(line, now_s) for place, line in self.beside.items()}
         lines = {**self.held, **self.beside}
         return {place: [lines[place].popleft()[1] for _ in range(min(n, most))] for place, n in wanted.items() if n}

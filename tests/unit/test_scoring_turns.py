@@ -50,6 +50,28 @@ def test_live_records_never_wait() -> None:
     assert offsets(turns.take(100, NOW_S)) == {2: [7]}
 
 
+def test_live_records_go_beyond_their_turn() -> None:
+    """Where all partitions have some, what a longer one has more does not wait for the next batch; an archive's does, and what
+    comes after it in its partition."""
+    live_ms = int(NOW_S * 1e3)
+    turns = Turns.of(PLACES[:3])
+    for offset, at_ms in enumerate((live_ms, live_ms, live_ms, LONG_AGO_MS, live_ms)):
+        turns.add(PLACES[0], raw(offset, at_ms), NOW_S)
+    for offset in range(3):
+        turns.add(PLACES[1], raw(offset), NOW_S)
+    turns.add(PLACES[2], raw(0, live_ms), NOW_S)
+    assert offsets(turns.take(100, NOW_S)) == {0: [0, 1, 2], 1: [0], 2: [0]}
+
+
+def test_an_archive_keeps_its_turns_however_long_they_take() -> None:
+    """A slow scorer does not let one partition run ahead: patience is for partitions that give nothing."""
+    turns = Turns.of(PLACES[:2])
+    for offset in range(3):
+        turns.add(PLACES[0], raw(offset), NOW_S)
+    turns.add(PLACES[1], raw(0), NOW_S)
+    assert offsets(turns.take(100, NOW_S + 2 * PATIENCE_S)) == {0: [0], 1: [0]}
+
+
 def test_what_did_not_become_a_pair_waits_beside_the_turns() -> None:
     """Unanswered queries of an archive are not counted before what was read with them, and no pair waits for them."""
     turns = Turns.of(PLACES[:2], beside=[("unpaired", 0), ("unpaired", 1)])

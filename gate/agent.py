@@ -28,7 +28,7 @@ import faust
 
 from dualgate.gate.fold import At, Output
 from dualgate.gate.ground import check_ground
-from dualgate.gate.process import MUST_NOT_SKIP, STOOD_STILL, SUPERSEDED, VARIABLE, end, faults, quiet_logs
+from dualgate.gate.process import MUST_NOT_SKIP, STOOD_STILL, SUPERSEDED, VARIABLE, end, faults, quiet_logs, settle_collector
 from dualgate.gate.table import Book, Entry, apply
 from dualgate.gate.trust import distrust, look
 from dualgate.schemas.errors import RecordError, TransientError
@@ -172,6 +172,7 @@ class Gate:
                 f"the gate does not start: {doubt}. To fold the whole ledger anew, delete topic {changelog}; "
                 "`dualgate verify ID` then tells whether the decisions are the same",
             )
+        settle_collector()
         self.book = book
 
     def _settled(self) -> Book | None:

@@ -76,12 +76,13 @@ def run(settings: Settings, stop: Stop, reporter: Reporter | None = None) -> Non
 
 
 def settle_collector() -> None:
-    """Let the garbage collector look less often: thousands of syntax trees stay for good, and each look walks the young ones.
+    """Let the garbage collector look at young objects seldom, at old ones hardly ever: thousands of syntax trees stay for good.
 
-    Measured on the sample log, new texts: a tenth of the time of scoring, beside 50,000; up to a million objects, some hundred
-    megabytes, may wait to be freed.
+    All pairs wait while it looks. Measured on the sample log, new texts: 5 ms of the processor for 20,000 young objects, 430 ms
+    for a million (half a second to a second and a half on a busy machine), and in all no more for the former. What got old, was
+    in a cycle and is dropped, the oldest half of a cache, is freed after ten million.
     """
-    gc.set_threshold(1_000_000, 50, 100)
+    gc.set_threshold(20_000, 500, 100)
 
 
 @contextlib.contextmanager

@@ -27,8 +27,10 @@ from dualgate.schemas.topics import INPUTS
 if TYPE_CHECKING:
     from dualgate.processors.pairing.worker import PairingWorker
 
-# The lingering is what a pair waits in quiet times.
-WAIT_S, LINGER_S = 0.2, 0.2
+WAIT_S = 0.2
+# A pair waits for the others of its transaction, and after them for each block of their scores. Where two thousand records come
+# in that time it is no live traffic, and larger transactions carry the rate.
+LINGER = clients.Linger(0.03, many=2_000, longer_s=0.17)
 
 
 def now_ms() -> int:
@@ -71,7 +73,7 @@ class PairingSession:
     def step(self) -> bool:
         """Consume, fold and commit one batch."""
         with kafka_errors("reading"):
-            messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER_S, lambda: self._tenure)
+            messages = clients.gather(self._consumer, self._worker.batch, WAIT_S, LINGER, lambda: self._tenure)
         self._hearing.tick(bool(messages))
         batch = sort_out(messages, self._roles, self._worker.instance is not None)
         self._worker.at("consumed")

@@ -5,8 +5,10 @@ Every producer partitions by murmur2 as the Java clients do (librdkafka's own de
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import (
@@ -230,19 +232,36 @@ def end_offsets(admin: AdminClient, places: Iterable[tuple[str, int]], timeout_s
         return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
 
 
-def gather(consumer: Any, most: int, wait_s: float, linger_s: float, tenure: Callable[[], object] = lambda: None) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class Linger:
+    """How long to wait for more once the first message is there, and how much longer where `many` have come by then.
+
+    A backlog is worth large batches, and nobody waits for one of its messages; a live message should not wait for others.
+    """
+
+    seconds: float
+    many: int = sys.maxsize
+    longer_s: float = 0.0
+
+
+def gather(consumer: Any, most: int, wait_s: float, linger: Linger, tenure: Callable[[], object] = lambda: None) -> list[Any]:
     """Return messages: wait for the first one, and then only so long for more, at most so many in all.
 
     `consume(n, timeout)` of the library waits for its whole time unless n have come: in quiet times that is pure delay. The
-    assignment may change between the two calls, inside the second: `tenure` is what changes with it, and then the first
-    message is of the old assignment and is left out. (Within one call the library itself drops what is outdated.)
+    assignment may change between two calls, inside the later one: `tenure` is what changes with it, and then what came before
+    is of the old assignment and is left out. (Within one call the library itself drops what is outdated.)
     """
     first = consumer.poll(wait_s)
     if first is None:
         return []
+    found = _more(consumer, [first], most, linger.seconds, tenure)
+    return _more(consumer, found, most, linger.longer_s, tenure) if linger.many <= len(found) < most else found
+
+
+def _more(consumer: Any, found: list[Any], most: int, seconds: float, tenure: Callable[[], object]) -> list[Any]:
     before = tenure()
-    more = consumer.consume(most - 1, linger_s)
-    return [first, *more] if tenure() == before else list(more)
+    more = consumer.consume(most - len(found), seconds)
+    return [*found, *more] if tenure() == before else list(more)
 
 
 def make_consumer(config: Config) -> Any:

@@ -17,17 +17,17 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from confluent_kafka import KafkaError, Producer, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from dualgate.processors.runtime.bounded import Bounded, close_in_time
 from dualgate.processors.runtime.clients import (
+    Linger,
     consumer_config,
     gather,
     kafka_errors,
     make_admin,
     make_consumer,
     partition_counts,
-    producer_config,
     start_positions,
     topic_ids,
     wait_for_broker,
@@ -41,11 +41,11 @@ from dualgate.processors.scoring.fold import Folded, Origin, Raw, ScoringLogic
 from dualgate.processors.scoring.follow import Migrations
 from dualgate.processors.scoring.metrics import Reporter
 from dualgate.processors.scoring.migrations import open_migration
+from dualgate.processors.scoring.outlet import Outlet
 from dualgate.processors.scoring.turns import Place, Turns
 from dualgate.processors.scoring.waiting import Line
 from dualgate.schemas.codec import Codec
-from dualgate.schemas.errors import OwnershipLost, TransientError
-from dualgate.schemas.records import DeadLetter, LedgerEntry
+from dualgate.schemas.errors import OwnershipLost
 from dualgate.schemas.registry import codec_for
 from dualgate.schemas.settings import Settings
 from dualgate.schemas.topics import DEAD_LETTERS, LEDGER, MIGRATIONS, PAIRS, UNPAIRED
@@ -57,10 +57,9 @@ BLOCK_PAIRS = 500
 TURN_PAIRS = 50
 """Rows of a block where partitions take turns: their order is kept to about as many rows of each."""
 BATCH = 2_000
-POLL_S, LINGER_S = 0.3, 0.05
+POLL_S, LINGER = 0.3, Linger(0.05)
 TURN_S = 0.05
 """How long to wait for more records while some wait for their turn."""
-SEND_TIMEOUT_S = 30.0
 COMMIT_TIMEOUT_S = 30.0
 
 
@@ -99,11 +98,10 @@ class ScoringSession:
     """One life of the worker: its place in the group, the clocks of its partitions, its producer."""
 
     def __init__(self, settings: Settings, codec: Codec, admin: Any, migrations: Migrations, reporter: Reporter) -> None:
-        self._codec = codec
         self._reporter = reporter
         self._admin = admin
         self._migrations = migrations
-        self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED, LEDGER, DEAD_LETTERS)}
+        self._topics = {name: settings.topic_prefix + name for name in (PAIRS, UNPAIRED)}
         self._behind_ms = settings.window_ms + STALE_MS
         self._logic = ScoringLogic(codec, migrations.scoring, f"scoring {settings.slot or ''}".strip())
         self._tenure = 0
@@ -119,7 +117,7 @@ class ScoringSession:
         self._turns = Turns()
         self._paused: set[Place] = set()
         instance = None if settings.slot is None else settings.name("scoring", settings.slot)
-        self._producer = Producer(producer_config(settings, instance or settings.name("scoring")))
+        self._outlet = Outlet(settings, instance or settings.name("scoring"), codec, reporter)
         self._consumer = make_consumer(consumer_config(settings, settings.name("scoring"), instance))
         self._consumer.subscribe(
             [self._topics[PAIRS], self._topics[UNPAIRED]], on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone
@@ -135,15 +133,15 @@ class ScoringSession:
 
     def _step(self) -> bool:
         with kafka_errors("reading pairs"):
-            messages = gather(self._consumer, BATCH, TURN_S if self._turns.waiting() else POLL_S, LINGER_S, lambda: self._tenure)
+            messages = gather(self._consumer, BATCH, TURN_S if self._turns.waiting() else POLL_S, LINGER, lambda: self._tenure)
         self._hearing.tick(bool(messages))
         self._migrations.drain()
         batches = self._batches(messages)
         if batches:
             self._at("consumed")
         rows = TURN_PAIRS if len(batches) > 1 else BLOCK_PAIRS
-        for round_ in zip_longest(*(self._chunks(place, records, rows) for place, records in batches.items())):
-            self._send([folded for folded in round_ if folded is not None])
+        for _round in zip_longest(*(self._chunks(place, records, rows) for place, records in batches.items())):
+            self._outlet.settle()
             self._at("sent")
         moved = {*batches, *self._rated()}
         if not moved:
@@ -154,12 +152,11 @@ class ScoringSession:
         return True
 
     def close(self) -> None:
-        """Leave the group and let go of the producer: what it has not delivered is scored and sent anew."""
+        """Leave the group and let go of the producer."""
         self._reporter.look({}, 0, 0)
         self._calls.close()
         close_in_time("leaving the group of scoring", self._consumer.close)
-        self._producer.purge()
-        close_in_time("closing the producer of scoring", self._producer.close)
+        self._outlet.close()
         log.info("scored: %s", dict(self._reporter.counts))
 
     def _batches(self, messages: Sequence[Any]) -> dict[Place, list[Raw]]:
@@ -193,8 +190,11 @@ class ScoringSession:
             self._consumer.resume([TopicPartition(*place) for place in self._paused - wanted])
         self._paused = wanted
 
-    def _chunks(self, place: Place, records: list[Raw], rows: int) -> Iterator[Folded]:
-        """Fold one partition's batch block by block; each is made only when the one before was acknowledged."""
+    def _chunks(self, place: Place, records: list[Raw], rows: int) -> Iterator[None]:
+        """Fold one partition's batch block by block and send each at once: it need not wait for the other partitions' blocks.
+
+        Of a partition each is made only when the one before was acknowledged.
+        """
         if place not in self._next:
             raise OwnershipLost(f"{place[0]}/{place[1]} was revoked in mid-batch")
         for start in range(0, len(records), rows):
@@ -206,44 +206,17 @@ class ScoringSession:
             self._lines[place].add(folded.waiting, before)
             self._next[place] = chunk[-1].offset + 1
             self._reporter.counts.update(folded.counts)
-            yield folded
+            self._outlet.send(folded)
+            yield
 
     def _rated(self) -> Iterator[Place]:
         """Send what the rater has spoken on by now, and yield the partitions it came from."""
         for place, line in self._lines.items():
             entries = list(line.ready())
             if entries:
-                self._send([Folded(entries=entries)])
+                self._outlet.send(Folded(entries=entries))
+                self._outlet.settle()
                 yield place
-
-    def _send(self, folded: Sequence[Folded]) -> None:
-        """Send blocks and dead letters and wait for all acknowledgements."""
-        failures: list[KafkaError] = []
-
-        def delivered(error: KafkaError | None, _message: Any) -> None:
-            if error is not None:
-                failures.append(error)
-
-        sent = 0
-        with kafka_errors("writing to the ledger"):
-            for part in folded:
-                for entry in part.entries:
-                    self._producer.produce(
-                        self._topics[LEDGER], self._codec.encode(entry), _ledger_key(entry), on_delivery=delivered
-                    )
-                for dead in part.dead:
-                    self._produce_dead(dead, delivered)
-                sent += len(part.entries) + len(part.dead)
-            left = self._producer.flush(SEND_TIMEOUT_S) if sent else 0
-        if failures:
-            raise error_of(failures[0], f"writing to the ledger: {failures[0]}")
-        if left:
-            raise TransientError(f"{left} of {sent} ledger entries were not acknowledged within {SEND_TIMEOUT_S:.0f} s")
-        self._reporter.acknowledged(entry for part in folded for entry in part.entries)
-
-    def _produce_dead(self, dead: DeadLetter, delivered: Any) -> None:
-        log.warning("dead letter %s/%d@%d: %s", dead.topic, dead.partition, dead.offset, dead.reason)
-        self._producer.produce(self._topics[DEAD_LETTERS], self._codec.encode(dead), dead.key, on_delivery=delivered)
 
     def _commit(self, places: Sequence[Place]) -> None:
         epochs = self._migrations.epochs
@@ -294,8 +267,3 @@ class ScoringSession:
             marks = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
             lag[PAIRS if place[0] == self._topics[PAIRS] else UNPAIRED] += max(0, marks[1] - reached) if marks else 0
         return lag
-
-
-def _ledger_key(entry: LedgerEntry) -> bytes:
-    block = entry.quality or entry.coverage
-    return b"" if block is None else block.migration_id.encode()

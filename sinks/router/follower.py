@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-from dualgate.processors.runtime.clients import gather, silent
+from dualgate.processors.runtime.clients import Linger, gather, silent
 from dualgate.processors.runtime.hearing import Hearing
 from dualgate.schemas.codec import Codec
 from dualgate.schemas.errors import RecordError
@@ -61,7 +61,7 @@ class DecisionFollower:
 
         TransientError where this client will hear nothing more.
         """
-        messages = gather(self._consumer, BATCH, timeout_s, 0.0)
+        messages = gather(self._consumer, BATCH, timeout_s, Linger(0.0))
         self._hearing.tick(bool(messages))
         found = (self._command(message) for message in messages)
         return [command for command in found if command is not None]

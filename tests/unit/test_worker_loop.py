@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from dualgate.processors.runtime.clients import check_within, gather, kafka_errors
+from dualgate.processors.runtime.clients import Linger, check_within, gather, kafka_errors
 from dualgate.processors.runtime.dead_letters import MAX_VALUE_BYTES, DeadLetterBudget, dead_letter
 from dualgate.processors.runtime.loop import Backoff, Stop, run_sessions, stop_on_signals
 from dualgate.schemas.errors import (
@@ -192,4 +192,35 @@ class Rebalancing:
 def test_a_message_of_an_assignment_that_is_gone_is_left_out(changes: bool, gathered: list[str]) -> None:
     """Its partition is read again from the committed position, by whoever owns it now: else it would come out of its order."""
     consumer = Rebalancing(changes)
-    assert gather(consumer, 2, 0.0, 0.0, lambda: consumer.tenure) == gathered
+    assert gather(consumer, 2, 0.0, Linger(0.0), lambda: consumer.tenure) == gathered
+
+
+class Backlog(Rebalancing):
+    """A consumer that has so many messages, notes how long it was to wait, and whose assignment may change in its last call."""
+
+    def __init__(self, changes: bool, *counts: int) -> None:
+        super().__init__(changes)
+        self.counts, self.waited_s = list(counts), list[float]()
+
+    def consume(self, n: int, timeout_s: float) -> list[str]:
+        """Return the messages of this call."""
+        self.waited_s.append(timeout_s)
+        self.tenure += self._changes and len(self.counts) == 1
+        return [f"call {len(self.waited_s)}"] * min(n, self.counts.pop(0))
+
+
+@pytest.mark.parametrize(
+    ("counts", "waited_s", "n"),
+    [((3, 9), [0.03], 4), ((4, 9), [0.03, 0.17], 14), ((4, 99), [0.03, 0.17], 20), ((99,), [0.03], 20)],
+)
+def test_only_a_backlog_is_waited_for_longer(counts: tuple[int, ...], waited_s: list[float], n: int) -> None:
+    """Where many came in the short time large batches carry the rate; a live message waits the short time and no more."""
+    consumer = Backlog(False, *counts)
+    assert len(gather(consumer, 20, 0.0, Linger(0.03, many=5, longer_s=0.17))) == n
+    assert consumer.waited_s == waited_s
+
+
+def test_of_a_backlog_too_only_the_new_assignment_stays() -> None:
+    """All that came before the change is of partitions that may be another's by now."""
+    consumer = Backlog(True, 6, 2)
+    assert gather(consumer, 20, 0.0, Linger(0.0, many=5, longer_s=0.1), lambda: consumer.tenure) == ["call 2"] * 2

@@ -4,8 +4,9 @@ A service routes and counts 10,000 queries/s; the router draws 5 % of them, both
 (SQL executed, golden answers compared) and decided by the processes that `dualgate worker` starts, beside a local Apache
 Kafka, all on this machine. A rollout of many short steps gives a decision some times a second. The clock starts when the
 answers of the pair at which the rule fired are handed to the publisher and stops when a consumer has the command; the
-router's switch is measured from there to its `on_change`. New: the first time that the scorer sees the answers of a text,
-known: later, as where agents repeat themselves (12,000 texts are known after 24 s). The first 5 s are left out: workers warm up.
+router's switch is measured from there to its `on_change`. Of all pairs, thousands beside some dozens of decisions, the way to
+the ledger is measured too. New: the first time that the scorer sees the answers of a text, known: later, as where agents repeat
+themselves (12,000 texts are known after 24 s). The first 5 s are left out: workers warm up.
 
 python -m benchmarks.decision_latency [--json]        BENCH_SECONDS=60 BENCH_RATE=10000 BENCH_SHARE=0.05
 """
@@ -17,7 +18,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ SHARE = float(os.environ.get("BENCH_SHARE", "0.05"))
 PARTITIONS, SLICE_S, WARM_S = 4, 0.01, 5.0
 MIGRATION = "bench"
 STEPS = ", ".join(f"{0.06 + 0.002 * i:.3f}" for i in range(450))
+OBSERVATIONS = 10
+"""Of a step: few, so that the decisions are many."""
 FILE = f"""
 migration: {MIGRATION}
 incumbent: sql-agent:v6
@@ -58,7 +61,7 @@ phases:
   calibrating: {{pairs: 100}}
   shadow: {{min_duration: 1s, min_pairs: 100, max_pairs: 1000000}}
   canary: {{share: 0.05, observations: 50, min_duration: 0s}}
-  rollout: {{steps: [{STEPS}], observations: 50, min_duration: 0s}}
+  rollout: {{steps: [{STEPS}], observations: {OBSERVATIONS}, min_duration: 0s}}
   tail: {{observations: 100000000, min_duration: 0s}}
 missing: {{coverage_floor: 0.1}}
 shadow_sampling: {{all: {SHARE}}}
@@ -156,12 +159,15 @@ def read(settings: Settings, *topics: str) -> Iterator[Any]:
 
 
 def latencies(settings: Settings, heard: Heard) -> dict[str, list[float]]:
-    """Return the times of each stage in milliseconds, over all decisions that a pair has caused."""
+    """Return the times of each stage in milliseconds: of all decisions that a pair has caused, and of all pairs to the ledger."""
     codec, stages = Codec(), ("command", "switch", "blocks", "gate")
-    found: dict[str, list[float]] = {f"{kind} {name}": [] for kind in ("new", "known") for name in stages}
+    found: dict[str, list[float]] = {f"{kind} {name}": [] for kind in ("new", "known") for name in (*stages, "pairs")}
     keys = {(m.partition(), m.offset()): m.key().decode().partition("/")[2] for m in read(settings, "pairs")}
     ledger = {m.offset(): m for m in read(settings, "ledger")}
     age, warm = {key: i for i, key in enumerate(heard.answered)}, min(heard.answered.values()) + WARM_S
+    for key, appended in _appended(codec, ledger.values(), keys):
+        if heard.answered[key] >= warm:
+            found[f"{_kind(age[key], heard)} pairs"].append((appended - heard.answered[key]) * 1e3)
     records = [codec.decode(EvidenceRecord, m.value()).decision for m in read(settings, "evidence")]
     for made in records:
         if made is None or made.ledger_row is None or made.routing_command is None:
@@ -175,8 +181,21 @@ def latencies(settings: Settings, heard: Heard) -> dict[str, list[float]]:
             continue
         times = _stages(heard.answered[key], entry.timestamp()[1] / 1000, heard.commanded[place], heard.switched[place])
         for name, ms in zip(stages, times, strict=True):
-            found[f"{'new' if age[key] < heard.n_texts else 'known'} {name}"].append(ms)
+            found[f"{_kind(age[key], heard)} {name}"].append(ms)
     return found
+
+
+def _appended(codec: Codec, ledger: Iterable[Any], keys: Mapping[tuple[int, int], str]) -> Iterator[tuple[str, float]]:
+    """Yield each pair's key with the time at which its row was appended to the ledger, in seconds since 1970."""
+    for message in ledger:
+        block = codec.decode(LedgerEntry, message.value()).quality
+        if block is not None:
+            appended = message.timestamp()[1] / 1000
+            yield from ((keys[block.partition, offset], appended) for offset in block.offset)
+
+
+def _kind(age: int, heard: Heard) -> str:
+    return "new" if age < heard.n_texts else "known"
 
 
 def _stages(answered: float, appended: float, commanded: float, switched: float) -> tuple[float, ...]:
@@ -225,6 +244,7 @@ WORDS = {
     "blocks": "  of it to the ledger (pairing, scoring)",
     "gate": "  of it from there (gate)",
     "switch": "command to the router's switch",
+    "pairs": "every pair to the ledger",
 }
 
 
@@ -239,6 +259,7 @@ def main() -> None:
     for kind in ("new", "known"):
         n = len(found[f"{kind} command"])
         rows.append(Measurement(f"decisions on {kind} texts", float(n), "decisions"))
+        rows.append(Measurement(f"pairs of {kind} texts", float(len(found[f"{kind} pairs"])), "pairs"))
         for name, words in WORDS.items():
             quantiles = [(q, float(np.percentile(found[f"{kind} {name}"], q))) for q in (50, 99)] if n else []
             rows += [Measurement(f"dualgate {words}, {kind}, p{q}", ms, "ms") for q, ms in quantiles]

@@ -18,7 +18,7 @@ from dualgate.gate.hypotheses import sampling_of
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import DimensionSpec, DimensionState, SamplingPlan
 from dualgate.gate.stats.chart import CusumSpec, Reset
-from dualgate.gate.stats.composite import composite_law, composite_weights, plan_composite_law
+from dualgate.gate.stats.composite import composite_law, composite_weights, plan_composite
 from dualgate.gate.stats.cusum import adjustment_coefficient, phase_arl
 from dualgate.gate.stats.lattice import SWAP, TERNARY, FloatArray
 from dualgate.gate.stats.laws import empirical, ternary, tilt
@@ -217,7 +217,7 @@ def _composite(
     try:
         weights = composite_weights(shifts, sds)
         law = composite_law(weights, lattices, laws)
-        return plan_composite_law(weights, {s.name: _tolerated(s) for s, _ in signals}, shifts, law, *budget, screen=screen)
+        return plan_composite(weights, {s.name: _tolerated(s) for s, _ in signals}, shifts, law, *budget, screen=screen)
     except ValueError as error:
         return f"it cannot be planned from {most} pairs: {error}"
 

@@ -26,12 +26,10 @@ from dualgate.gate.stats.chart import (
 )
 from dualgate.gate.stats.composite import (
     COMPOSITE,
-    average_alarms,
     composite_codes,
     composite_law,
     composite_weights,
     plan_composite,
-    plan_composite_law,
 )
 from dualgate.gate.stats.conformal import (
     CONFORMAL,
@@ -53,7 +51,6 @@ from dualgate.gate.stats.cusum import CusumThreshold, cusum_threshold, phase_arl
 from dualgate.gate.stats.dimension import (
     DimensionSpec,
     DimensionState,
-    current_p_value,
     initial,
     log_e_accept,
     log_e_futility,
@@ -88,11 +85,11 @@ from dualgate.gate.stats.monitor_plan import (
     mixture_bets,
     spend,
 )
-from dualgate.gate.stats.multiplicity import bonferroni, closed_e_mean, gate_accepts, holm, hommel, iut, simes
+from dualgate.gate.stats.multiplicity import bonferroni, gate_accepts, holm, hommel, iut, simes
 from dualgate.gate.stats.plan import Horizon, HypothesisPlan, SprtPlan, horizon, sprt_plan
 from dualgate.gate.stats.process import Process
 from dualgate.gate.stats.rated import rated_spec
-from dualgate.gate.stats.sampling import drawn_turn, first_turns, quantised_probability, sampling_plan, session_means
+from dualgate.gate.stats.sampling import drawn_turn, quantised_probability, sampling_plan, session_means
 from dualgate.gate.stats.shiryaev_roberts import (
     EsrSpec,
     EsrState,
@@ -150,25 +147,21 @@ __all__ = [
     "accepted_dimensions",
     "alarm_level",
     "alarm_path",
-    "average_alarms",
     "averaged",
     "best_observations",
     "bet_mixture",
     "bonferroni",
     "calibration_pairs",
     "chernoff_exponent",
-    "closed_e_mean",
     "composite_codes",
     "composite_law",
     "composite_weights",
     "correctness_spec",
-    "current_p_value",
     "cusum_threshold",
     "discordance_upper",
     "drawn_turn",
     "encode_block",
     "estimate",
-    "first_turns",
     "fit_swap_score",
     "fixed_window_share",
     "futility_threshold",
@@ -199,7 +192,6 @@ __all__ = [
     "p_value_worse",
     "phase_arl",
     "plan_composite",
-    "plan_composite_law",
     "plan_monitor",
     "plan_paired_monitor",
     "plan_score_monitor",

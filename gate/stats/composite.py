@@ -7,11 +7,10 @@ dimensions; so is the average of their e-SR processes. A product of e-values wou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import fftconvolve
 
 from dualgate.gate.stats.bets import gro_bet, recorded
@@ -105,24 +104,6 @@ def plan_composite(
     weights: Mapping[str, int],
     worse_by: Mapping[str, float],
     shifts: Mapping[str, float],
-    calibration: IntArray,
-    n_observations: int,
-    p_cusum: float,
-    p_esr: float,
-) -> MonitorSpec:
-    """Return the composite monitor from composite positions observed in calibration, and one more at each end of the scale."""
-    codes = check_codes(COMPOSITE, calibration)
-    codes = codes[codes != MISSING]
-    if not codes.size:
-        raise ValueError("calibration holds no observation of the composite signal")
-    counts = np.bincount(np.concatenate((codes, [0, COMPOSITE.size - 1])), minlength=COMPOSITE.size)
-    return plan_composite_law(weights, worse_by, shifts, counts / counts.sum(), n_observations, p_cusum, p_esr)
-
-
-def plan_composite_law(
-    weights: Mapping[str, int],
-    worse_by: Mapping[str, float],
-    shifts: Mapping[str, float],
     law: FloatArray,
     n_observations: int,
     p_cusum: float,
@@ -157,17 +138,3 @@ def _threshold(values: FloatArray, law: FloatArray, reference: float, target_arl
         return brook_evans_threshold(values.tolist(), law.tolist(), reference, target_arl)
     drift = float(law @ values) - reference
     return SCREEN * siegmund_threshold(drift, math.sqrt(float(law @ (values - law @ values) ** 2)), target_arl)
-
-
-def average_alarms(specs: Sequence[EsrSpec], totals: Sequence[IntArray], level: int) -> npt.NDArray[np.bool_]:
-    """Return where the average of several e-SR processes reaches `level` (A = N / p), shape (n,): valid under any dependence.
-
-    totals: the running sums that update_esr_many returns, over the same observations.
-    """
-    if not specs or len(specs) != len(totals):
-        raise ValueError(f"{len(specs)} monitors with {len(totals)} running sums, accepted: one each, at least one")
-    # Each mean is rounded down, so the average stays below the exact one; dividing first keeps the sum in 64 bits.
-    shares = [total // (len(spec.bets) * len(specs)) for spec, total in zip(specs, totals, strict=True)]
-    mean = np.sum(shares, axis=0)
-    result: npt.NDArray[np.bool_] = np.asarray(mean >= (level << 24))
-    return result

@@ -217,8 +217,3 @@ def p_value(state: DimensionState) -> float:
 def p_value_worse(state: DimensionState) -> float:
     """Return the anytime p-value of "worse"."""
     return exp_minus(state.best_worse)
-
-
-def current_p_value(spec: DimensionSpec, state: DimensionState) -> float:
-    """Return 1 / (current e-value), at most 1: what the gate decides on. A dimension whose evidence sank does not count."""
-    return exp_minus(spec.accept.log_e_micro(state.accept))

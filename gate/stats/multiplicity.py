@@ -76,21 +76,6 @@ def iut(p_values: npt.ArrayLike, alpha: float) -> bool:
     return bool((_checked(p_values, alpha) <= alpha).all())
 
 
-def closed_e_mean(e_values: npt.ArrayLike, alpha: float, latched: npt.ArrayLike | None = None) -> tuple[BoolArray, BoolArray]:
-    """Return (rejected, latch) of the closed test on arithmetic means of e-values; valid under any dependence.
-
-    A hypothesis is rejected iff every intersection that contains it has once had a mean e-value of 1 / alpha. Pass the latch
-    (one bool a non-empty subset, subset s being the bits of s + 1) of the call before. (Vovk and Wang 2021.)
-    """
-    check_level("alpha", alpha)
-    e = np.asarray(e_values, dtype=float)
-    if e.ndim != 1 or not 1 <= e.size <= 12 or not (np.isfinite(e) & (e >= 0)).all():
-        raise ValueError(f"e_values {e_values!r}, accepted: 1 to 12 finite numbers >= 0")
-    bits = (np.arange(1, 2**e.size)[:, None] >> np.arange(e.size)) & 1
-    latch = (bits @ e / bits.sum(axis=1) >= 1 / alpha) | (False if latched is None else np.asarray(latched, dtype=bool))
-    return np.array([latch[bits[:, d] == 1].all() for d in range(e.size)]), latch
-
-
 def gate_accepts(p_values: npt.ArrayLike, alpha: float, method: str = "holm") -> bool:
     """Return whether every dimension is accepted by the method holm, iut or bonferroni. Raises ValueError for simes."""
     if method == "holm":

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from dualgate.gate.stats.lattice import FloatArray, IntArray, Lattice
-from dualgate.gate.stats.multiplicity import BoolArray
 from dualgate.gate.stats.specs import SamplingPlan
 
 MAX_DRAWN_TURN = 4
@@ -55,14 +54,6 @@ def drawn_turn(session_id: str, max_turn: int = MAX_DRAWN_TURN) -> int:
         raise ValueError(f"max_turn {max_turn!r}, accepted: at least 1")
     digest = hashlib.sha256(b"dualgate/turn/" + session_id.encode()).digest()
     return int.from_bytes(digest[:8], "big") % max_turn + 1
-
-
-def first_turns(sessions: npt.ArrayLike) -> BoolArray:
-    """Return which entries are the first of their session, in the order given."""
-    ids = np.asarray(sessions)
-    out = np.zeros(len(ids), dtype=bool)
-    out[np.unique(ids, return_index=True)[1]] = True
-    return out
 
 
 def session_means(lattice: Lattice, values: npt.ArrayLike, sessions: npt.ArrayLike) -> tuple[IntArray, FloatArray]:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from dualgate.gate.stats.chart import CusumSpec, CusumState, chart_unit, reset_chart, update_chart, update_chart_many
-from dualgate.gate.stats.composite import COMPOSITE, average_alarms, composite_codes, composite_weights, plan_composite
+from dualgate.gate.stats.composite import COMPOSITE, composite_codes, composite_weights, plan_composite
 from dualgate.gate.stats.cusum import adjustment_coefficient
-from dualgate.gate.stats.lattice import BINARY, MISSING, SCORE_DIFFERENCE, TERNARY, IntArray, Lattice
+from dualgate.gate.stats.lattice import BINARY, MISSING, SCORE_DIFFERENCE, TERNARY, FloatArray, IntArray, Lattice
 from dualgate.gate.stats.laws import tilt
 from dualgate.gate.stats.monitor import (
     MonitorSpec,
@@ -138,15 +138,6 @@ def test_fine_rounding_is_downward() -> None:
     assert exact * (1 - Fraction(1, 10**6)) < found <= exact
 
 
-def test_average_of_monitors() -> None:
-    """The average of e-SR processes alarms where the mean of their means reaches the level."""
-    specs = [EsrSpec(TERNARY, 0.0, -1, (0.5,), 4), EsrSpec(TERNARY, 0.0, -1, (0.5, 0.5), 4)]
-    totals = [update_esr_many(s, start_esr(s), codes(-1, -1, -1))[1] for s in specs]
-    assert average_alarms(specs, totals, 3).tolist() == [False, True, True]
-    with pytest.raises(ValueError, match="running sums"):
-        average_alarms(specs, totals[:1], 3)
-
-
 def test_composite_weights_are_hundredths() -> None:
     """Weights go with (shift / sd) / sd and sum to 100, whatever the rounding."""
     assert composite_weights({"a": 0.04, "b": 0.04}, {"a": 0.2, "b": 0.4}) == {"a": 80, "b": 20}
@@ -192,6 +183,12 @@ def test_score_monitor_is_on_half_quanta() -> None:
         plan_score_monitor(SCORE_DIFFERENCE, law, 0.05, 0.001, 4000, 0.01, 0.01)
 
 
+def law_of(seen: IntArray) -> FloatArray:
+    """Return the frequencies of composite positions, and one more at each end of the scale."""
+    counts = np.bincount(np.concatenate((seen, [0, COMPOSITE.size - 1])), minlength=COMPOSITE.size)
+    return np.asarray(counts / counts.sum())
+
+
 def test_composite_plan() -> None:
     """A composite monitor takes its law from calibration and alarms on a loss in both dimensions at once."""
     rng = np.random.default_rng(7)
@@ -202,14 +199,12 @@ def test_composite_plan() -> None:
         return {d: rng.choice(3, n, p=law) for d in lattices}
 
     calm = composite_codes(weights, lattices, draw([0.1, 0.8, 0.1], 500))
-    spec = plan_composite(weights, {"a": 0.0, "b": 0.0}, {"a": 0.1, "b": 0.1}, calm, 2000, 0.01, 0.01)
+    spec = plan_composite(weights, {"a": 0.0, "b": 0.0}, {"a": 0.1, "b": 0.1}, law_of(calm), 2000, 0.01, 0.01)
     worse = composite_codes(weights, lattices, draw([0.25, 0.7, 0.05], 600))
     state, trace = update_monitor_many(spec, start_monitor(spec), worse)
     assert state.cusum.alarm_n is not None
     assert state.esr.alarm_n is not None
     assert trace.alarmed[-1]
-    with pytest.raises(ValueError, match="no observation"):
-        plan_composite(weights, {"a": 0.0, "b": 0.0}, {"a": 0.1, "b": 0.1}, np.array([MISSING]), 2000, 0.01, 0.01)
 
 
 def test_budget_is_spent_not_stretched() -> None:
@@ -294,7 +289,7 @@ def test_monitors_of_a_service_with_much_traffic_are_planned() -> None:
     shifts = {"a": 0.1, "b": 0.1}
     for few, many in (
         [plan_paired_monitor(0.15, 0.0, 0.03, k, 0.002, 0.004) for k in (n // 100, n)],
-        [plan_composite(weights, zero, shifts, calm, k, 0.002, 0.004) for k in (n // 100, n)],
+        [plan_composite(weights, zero, shifts, law_of(calm), k, 0.002, 0.004) for k in (n // 100, n)],
     ):
         assert many.cusum.limit > few.cusum.limit
         assert many.esr.alarm_level == 100 * few.esr.alarm_level

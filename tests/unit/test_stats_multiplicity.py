@@ -11,7 +11,6 @@ from dualgate.gate.stats import (
     accepted_dimensions,
     alarm_path,
     bonferroni,
-    closed_e_mean,
     futility_threshold,
     gate_accepts,
     gate_path,
@@ -103,12 +102,3 @@ def test_intersection_union_needs_every_dimension() -> None:
     """The intersection-union test accepts at the largest p-value."""
     assert iut([0.01, 0.05], 0.05)
     assert not iut([0.01, 0.0500001], 0.05)
-
-
-def test_closed_e_mean_keeps_what_each_intersection_once_reached() -> None:
-    """A hypothesis is rejected when all its intersections have reached 1/alpha, each at its own time."""
-    rejected, latch = closed_e_mean([40.0, 0.0], 0.05)
-    assert rejected.tolist() == [True, False]
-    rejected, _ = closed_e_mean([0.0, 25.0], 0.05, latch)
-    assert rejected.tolist() == [True, True]
-    assert closed_e_mean([0.0, 25.0], 0.05)[0].tolist() == [False, False]

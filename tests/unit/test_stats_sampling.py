@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dualgate.gate.stats.lattice import SCORE_DIFFERENCE
-from dualgate.gate.stats.sampling import drawn_turn, first_turns, quantised_probability, sampling_plan, session_means
+from dualgate.gate.stats.sampling import drawn_turn, quantised_probability, sampling_plan, session_means
 
 
 def test_probabilities_are_quantised_and_never_zero() -> None:
@@ -45,11 +45,6 @@ def test_the_drawn_turn_is_uniform_and_fixed_by_the_session() -> None:
     for turn in (1, 2, 3, 4):
         assert abs(turns.count(turn) - n / 4) < bound
     assert [drawn_turn(f"s{i}") for i in range(100)] == turns[:100]
-
-
-def test_first_turns() -> None:
-    """The first entry of each session counts, whatever the order of ids."""
-    assert first_turns(["b", "a", "b", "c", "a"]).tolist() == [True, True, False, True, False]
 
 
 def test_session_means_are_rounded_down() -> None:

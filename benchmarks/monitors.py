@@ -11,7 +11,6 @@ import numpy as np
 from benchmarks.side_by_side import Measurement, processor_seconds, ratio, report
 
 from dualgate.gate.decide import entered
-from dualgate.gate.monitor_plans import begun
 from dualgate.gate.observations import Rows
 from dualgate.gate.phases import SHADOW, TAIL
 from dualgate.gate.state import MigrationState
@@ -20,6 +19,7 @@ from dualgate.gate.stats.lattice import IntArray
 from dualgate.gate.stats.monitor import MonitorSpec, plan_paired_monitor, start_monitor, update_monitor, update_monitor_many
 from dualgate.gate.stats.run_length import StepLaw, run_lengths
 from dualgate.gate.walk import walk
+from dualgate.gate.watched import begun
 from dualgate.lab.characteristics.whole_gate import default_file
 from dualgate.lab.simulate.life import Life
 from dualgate.lab.simulate.pairs import draw

@@ -157,7 +157,7 @@ def _unguarded(config: MigrationConfig) -> list[str]:
     """Return what nothing will watch in the live phases, and the budgets that can count nothing."""
     from dualgate.gate.budget import uncounted_words
     from dualgate.gate.hypotheses import hypotheses
-    from dualgate.gate.monitor_plans import unwatchable
+    from dualgate.gate.watched import unwatchable
 
     try:
         specs = hypotheses(config.spec, reruns=False)

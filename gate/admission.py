@@ -5,11 +5,11 @@ from functools import lru_cache
 
 from dualgate.gate import phases
 from dualgate.gate.hypotheses import LOG_LATENCY_SD, hypotheses
-from dualgate.gate.monitor_plans import most_observations
 from dualgate.gate.state import Plan, parsed
 from dualgate.gate.stats import DimensionSpec, Horizon, calibration_pairs, horizon, kde_calibration_pairs
 from dualgate.gate.stats.kde import MIN_FIT
 from dualgate.gate.stats.rated import without_law
+from dualgate.gate.watched import most_observations
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
 

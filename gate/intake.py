@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dualgate.gate import incumbent, monitor_plans, monitors, phases, queries, strata
+from dualgate.gate import incumbent, monitors, phases, queries, strata, watched
 from dualgate.gate.calibration import calibrated, unfitted
 from dualgate.gate.decide import At, Cause, Decided, Output, Place, command, enter, record
 from dualgate.gate.evidence import SNAPSHOT_UNITS, snapshot
@@ -252,12 +252,12 @@ def transition(state: MigrationState, rule: str, to_phase: str, place: Place) ->
     if rule == "calibrated":
         state = calibrated(state)
     if rule == "accepted":
-        begun = monitor_plans.begun(state)
-        if why := monitor_plans.watches_nothing(begun):
+        begun = watched.begun(state)
+        if why := watched.watches_nothing(begun):
             held = f"{why}; shorter live phases, or less traffic and an operator's retry"
             return record(replace(state, held=held), Cause("unwatched", held, "hold"), place)
         state = begun
-        words += monitor_plans.unwatched_words(state)
+        words += watched.unwatched_words(state)
     if rule == "watched":
         state = replace(state, monitors=monitors.stepped(state, to_phase))
     return enter(_judged(state, rule), to_phase, Cause(rule, words), place)

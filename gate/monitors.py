@@ -1,7 +1,8 @@
 """The live watch: CUSUM and e-SR on each dimension's paired difference and on their composite, from the canary on.
 
 The degradation processes of the start have to undo all the good evidence before them, so a challenger that turns worse once it
-serves users is found late. A monitor starts anew by itself. What a monitor is planned from stands in monitor_plans.
+serves users is found late. A monitor starts anew by itself. Which there are stands in watched, what one is planned from in
+monitor_plans.
 """
 
 from collections.abc import Mapping, Sequence

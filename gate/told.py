@@ -4,10 +4,10 @@ from decimal import Decimal
 
 from dualgate.gate import checks, vigil
 from dualgate.gate.budget import HUNDRED, LONG, SHORT, Budget, Spent, given, time_left_ms
-from dualgate.gate.monitor_plans import unwatched
 from dualgate.gate.state import MigrationState, Monitored
 from dualgate.gate.stats.fixed_point import MICRO, log_micro
 from dualgate.gate.stats.shiryaev_roberts import log_esr
+from dualgate.gate.watched import unwatched
 from dualgate.schemas.records import BudgetEvidence, CheckEvidence, MonitorEvidence, StratumEvidence
 
 

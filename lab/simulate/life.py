@@ -12,12 +12,12 @@ import numpy as np
 from dualgate.gate import incumbent, phases, rated
 from dualgate.gate.calibration import calibrated
 from dualgate.gate.decide import entered
-from dualgate.gate.monitor_plans import begun
 from dualgate.gate.observations import NOT_ELIGIBLE, SCORED, Rows, observed
 from dualgate.gate.rules import Rule
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats.lattice import MISSING
 from dualgate.gate.walk import walk
+from dualgate.gate.watched import begun
 from dualgate.lab.simulate.pairs import Outcomes, blocks, incumbent_codes
 from dualgate.lab.simulate.rated import rated_rows
 from dualgate.lab.simulate.watch import Watch

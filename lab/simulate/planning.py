@@ -9,7 +9,6 @@ from dualgate.gate import phases
 from dualgate.gate.admission import horizon_of
 from dualgate.gate.budget import HUNDRED, budgets
 from dualgate.gate.hypotheses import hypotheses, sampling_of, unscored
-from dualgate.gate.monitor_plans import unwatchable
 from dualgate.gate.stats import (
     DimensionSpec,
     HypothesisPlan,
@@ -22,6 +21,7 @@ from dualgate.gate.stats.cost import best_observations, chernoff_exponent, fixed
 from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.laws import ternary
 from dualgate.gate.stats.rated import RATED
+from dualgate.gate.watched import unwatchable
 from dualgate.lab.simulate.life import Outcome
 from dualgate.lab.simulate.runs import Job, summary
 from dualgate.schemas.migration import MigrationSpec

@@ -11,12 +11,12 @@ from functools import cached_property
 import numpy as np
 
 from dualgate.gate import monitors
-from dualgate.gate.monitor_plans import begun
 from dualgate.gate.monitors import Monitors
 from dualgate.gate.observations import Rows
 from dualgate.gate.state import MigrationState, Monitored
 from dualgate.gate.stats.chart import update_chart_many
 from dualgate.gate.stats.shiryaev_roberts import esr_bound
+from dualgate.gate.watched import begun
 
 _DOUBT = 1e-6
 

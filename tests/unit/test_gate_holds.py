@@ -12,11 +12,12 @@ from dualgate.gate import budget, checks
 from dualgate.gate.admission import admit
 from dualgate.gate.budget import Budget, Spent
 from dualgate.gate.hypotheses import hypotheses
-from dualgate.gate.monitor_plans import begun, limit
+from dualgate.gate.monitor_plans import limit
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats.lattice import TERNARY
 from dualgate.gate.stats.laws import ternary
 from dualgate.gate.stats.run_length import alarm_probability, step_law
+from dualgate.gate.watched import begun
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.records import Command, Lane, LedgerEntry
 from dualgate.sinks.report.guards import guard_lines

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from dualgate.gate import phases
-from dualgate.gate.monitor_plans import begun, observations
 from dualgate.gate.state import MigrationState
+from dualgate.gate.watched import begun, observations
 from dualgate.schemas.records import LedgerEntry
 from support.gate import GOOD, HOUR_MS, Ledger, config, constant, drawn, with_phases
 

@@ -25,7 +25,7 @@ class Semantic:
     """Scores pairs that both arms answered correctly."""
 
     name = "semantic"
-    version = "1"
+    version = "2"
     columns = ("semantic",)
 
     def score(self, pairs: Sequence[Pair], context: ScoringContext, earlier: Columns) -> Columns:

@@ -92,6 +92,38 @@ def test_what_says_something_else_is_below_one(a: str, b: str) -> None:
     assert 0.0 <= value < 1.0
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("SELECT DISTINCT ON (region_id) name FROM campaigns", "SELECT DISTINCT name FROM campaigns", False),
+        ("SELECT DISTINCT ON (region_id) name FROM campaigns", "SELECT DISTINCT ON (id) name FROM campaigns", False),
+        (
+            "SELECT sum(id) OVER w FROM ads WINDOW w AS (ORDER BY id)",
+            "SELECT sum(id) OVER w FROM ads WINDOW w AS (ORDER BY title)",
+            False,
+        ),
+        (
+            "SELECT sum(id) OVER w FROM ads WINDOW w AS (ORDER BY id)",
+            "SELECT sum(id) OVER v FROM ads WINDOW v AS (ORDER BY id)",
+            True,
+        ),
+        ("SELECT id FROM ads ORDER BY id FETCH FIRST 3 ROWS WITH TIES", "SELECT id FROM ads ORDER BY id LIMIT 3", False),
+        ("SELECT id FROM ads ORDER BY id FETCH FIRST 3 ROWS ONLY", "SELECT id FROM ads ORDER BY id LIMIT 3", True),
+        ("SELECT id FROM ads TABLESAMPLE SYSTEM (10)", "SELECT id FROM ads", False),
+        ("SELECT id FROM ads ORDER BY title NULLS FIRST", "SELECT id FROM ads ORDER BY title NULLS LAST", False),
+        ("SELECT id FROM ads ORDER BY title NULLS LAST", "SELECT id FROM ads ORDER BY title", True),
+        (
+            "SELECT id, title, count(*) FROM ads GROUP BY ROLLUP (id, title)",
+            "SELECT id, title, count(*) FROM ads GROUP BY CUBE (id, title)",
+            False,
+        ),
+    ],
+)
+def test_what_only_postgresql_says_counts_too(a: str, b: str, same: bool) -> None:
+    """Which rows of many are chosen, over which window, with ties or without: a word that changes the rows changes the form."""
+    assert (agreement_of_sql(response("incumbent", a), response("challenger", b), "postgres", SCHEMA) == 1.0) is same
+
+
 def test_more_in_common_is_more_alike() -> None:
     """A lost filter is nearer than another table; the value is a multiple of .01."""
     query = "SELECT title FROM ads WHERE clicks > 3 AND region_id = 1 ORDER BY title"

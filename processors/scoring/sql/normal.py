@@ -75,8 +75,10 @@ class _Maker:
         having = self._conjuncts(select.args["having"].this, scope) if select.args.get("having") is not None else []
         projection = [self.output(name, e, s, scope) for name, e, s in scope.outputs()]
         tail = self._tail(select, scope)
-        if select.args.get("distinct") is not None:
-            tail.append("distinct")
+        distinct = select.args.get("distinct")
+        if distinct is not None:
+            chosen = distinct.args.get("on")
+            tail.append(make("distinct_on", *(self.expr(e, scope) for e in chosen.expressions)) if chosen else "distinct")
         self._note(joins=[*sources, *joins], filters=filters, grouping=[*grouping, *having], projection=projection, order=tail)
         return make(
             "select",
@@ -105,6 +107,9 @@ class _Maker:
         conditions: list[Form] = []
         for source in scope.sources.values():
             form: Form = self._names[id(source)]
+            sample = source.node.args.get("sample")
+            if isinstance(sample, exp.Expr):
+                form = make("sample", form, self._generic(sample, scope))
             if source.body is not None:
                 form = "query" if source.body.recursive else self.query(source.body)
             on = self._on(source, scope)
@@ -165,13 +170,15 @@ class _Maker:
         found: list[Form] = []
         order = node.args.get("order")
         for item in order.expressions if order is not None else ():
-            direction = "desc" if item.args.get("desc") else "asc"
+            direction = f"{'desc' if item.args.get('desc') else 'asc'}{'_nulls_first' if item.args.get('nulls_first') else ''}"
             found.append(make(direction, self.expr(self._ordinal(item.this, scope), scope)))
         for key in ("limit", "offset"):
             part = node.args.get(key)
             value = None if part is None else part.args.get("expression") or part.args.get("count")
             if value is not None:
-                found.append(make(key, self.expr(value, scope)))
+                options = part.args.get("limit_options") if part is not None else None
+                ties = isinstance(options, exp.Expr) and bool(options.args.get("with_ties"))
+                found.append(make(f"{key}{'_with_ties' if ties else ''}", self.expr(value, scope)))
         return found
 
     def output(self, name: str, node: exp.Expr | None, source: Source | None, scope: Scope) -> Form:
@@ -209,6 +216,8 @@ class _Maker:
             return self.query(nested) if nested is not None else "query"
         if isinstance(node, exp.Predicate | exp.Connector | exp.Not):
             return self._condition(node, scope)
+        if isinstance(node, exp.Window):
+            return self._window(node, scope)
         if isinstance(node, exp.AggFunc):
             form = self._count(node) or self._generic(node, scope)
             self.components["aggregates"].append(form)
@@ -233,6 +242,19 @@ class _Maker:
         if index is not None:
             return index
         return "'" + node.name.replace("'", "''") + "'" if node.is_string else node.name.lower()
+
+    def _window(self, node: exp.Window, scope: Scope) -> Form:
+        """Return the form of a window; what it takes from one that has a name stands in the name's place."""
+        taken = node.args.get("alias")
+        named = {w.name.lower(): w for w in scope.select.args.get("windows") or ()}
+        found = named.get(taken.name.lower()) if isinstance(taken, exp.Identifier) else None
+        if found is None or found is node:
+            return self._generic(node, scope)
+        parts = {key: node.args.get(key) or found.args.get(key) for key in ("partition_by", "order", "spec")}
+        operands = [self.expr(node.this, scope)]
+        for value in parts.values():
+            operands += [self.expr(e, scope) for e in (value if isinstance(value, list) else [value]) if e is not None]
+        return make("window", *operands)
 
     def _count(self, node: exp.AggFunc) -> Form | None:
         of = node.this

@@ -77,7 +77,7 @@ def gate(bootstrap_servers: Servers = None, prefix: Prefix = None, json: Json = 
 
     Example: `dualgate worker gate`
     """
-    from dualgate.gate.agent import run
+    from dualgate.gate.worker import run
 
     run(cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix))
     _ended("gate", json)

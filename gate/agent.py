@@ -1,4 +1,4 @@
-"""The gate's process: one Faust agent on the ledger. The only file that knows Faust, and what Faust does not promise.
+"""The gate as one Faust agent on the ledger. The only file that knows Faust, and what Faust does not promise.
 
 Faust applies records twice after a kill, and at some restarts and rebalances it drops records that it has already fetched and
 commits past them. So nothing here trusts its position: the table says what has been applied, and
@@ -9,16 +9,10 @@ commits past them. So nothing here trusts its position: the table says what has 
    the entry's outputs, byte for byte, and loses none;
 3. each start claims the ledger by an entry in it; a process that sees a higher claim than its own ends itself;
 4. what cannot be decoded or applied is a dead letter and counts as applied; any other exception ends the process.
-
-The process ends with 0 when it is stopped, 3 (stands still although there is more to read), 4 (superseded: do not restart it)
-or 5 (what must not be skipped); after all but 4 it is to be started again.
 """
 
 import asyncio
 import logging
-import os
-import signal
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -27,8 +21,7 @@ from typing import Any, NoReturn
 import faust
 
 from dualgate.gate.fold import At, Output
-from dualgate.gate.ground import check_ground
-from dualgate.gate.process import MUST_NOT_SKIP, STOOD_STILL, SUPERSEDED, VARIABLE, end, faults, quiet_logs, settle_collector
+from dualgate.gate.process import MUST_NOT_SKIP, STOOD_STILL, SUPERSEDED, end, settle_collector
 from dualgate.gate.table import Book, Entry, apply
 from dualgate.gate.trust import distrust, look
 from dualgate.schemas.errors import RecordError, TransientError
@@ -40,7 +33,7 @@ from dualgate.schemas.topics import DEAD_LETTERS, DECISIONS, EVIDENCE, LEDGER, M
 log = logging.getLogger(__name__)
 
 IDLE_S = 120.0
-HEAL_S, PATIENCE_S, TICK_S, STOP_S = 0.5, 1.0, 2.0, 8.0
+HEAL_S, PATIENCE_S, TICK_S = 0.5, 1.0, 2.0
 # The table is read whole at each start: kept short by compacting early and often. It acts where Faust creates the topic.
 COMPACTION = {
     "segment.ms": "10000",
@@ -64,52 +57,6 @@ SETTINGS: dict[str, Any] = {
     "consumer_auto_offset_reset": "earliest",
     "web_enabled": False,
 }
-
-
-def run(settings: Settings) -> None:
-    """Run the gate until SIGTERM or SIGINT; ConfigError where the topics are not as they must be."""
-    check_ground(settings)
-    with quiet_logs(), tempfile.TemporaryDirectory(prefix="dualgate-gate-") as folder:
-        asyncio.run(_until_stopped(settings, folder))
-
-
-async def _until_stopped(settings: Settings, folder: str) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    gate = Gate(settings, folder, faults(os.environ.get(VARIABLE)))
-    log.warning("gate starts: %s, ledger %s", settings.bootstrap_servers, gate.ledger)
-    gate.app.finalize()
-    tasks = [asyncio.ensure_future(each) for each in (stop.wait(), gate.app.wait_until_stopped(), _started(gate.app))]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-    stopping = asyncio.ensure_future(gate.app.stop())
-    await asyncio.wait({stopping}, timeout=STOP_S)
-    if not stop.is_set():
-        _fail(gate, stopping.done())
-    log.warning("gate stops: applied ledger offset %d", gate.book.applied if gate.book else -1)
-    if not stopping.done():
-        end(
-            0, f"Kafka's client has not stopped within {STOP_S:.0f} s; what was applied is in the table: the gate ends without it"
-        )
-
-
-async def _started(app: faust.App) -> None:
-    """Start; return only where that fails."""
-    try:
-        await app.start()
-    except Exception:
-        log.exception("the gate could not start")
-    else:
-        await asyncio.Event().wait()
-
-
-def _fail(gate: "Gate", stopped: bool) -> NoReturn:
-    words = f"the gate's Kafka client has failed: {gate.app.crash_reason!r}"
-    if not stopped:
-        end(1, words)
-    raise TransientError(words)
 
 
 class Gate:

@@ -151,7 +151,7 @@ def _function(node: exp.Func) -> Iterator[Finding]:
 def _arguments(node: exp.Expr) -> Iterator[exp.Expr]:
     """Yield what stands below a function; numbers that are compared with something (a template has slots there) yield nothing."""
     for child in node.iter_expressions():
-        if not isinstance(child, exp.Predicate | exp.Connector | exp.Query):
+        if not isinstance(child, exp.Predicate | exp.Connector):
             yield child
             yield from _arguments(child)
 

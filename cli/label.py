@@ -1,6 +1,7 @@
 """`dualgate label`: people's verdicts on the pairs of a rated migration, and which pairs wait for one."""
 
 import csv
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,7 +75,11 @@ def run(
         labels = [replace(each, epoch=state.migration.epoch if epoch is None else epoch) for each in labels]
     labelling.publish(labels, settings)
     others = labelling.of_others(labels, state), state.migration.epoch
-    _told(migration_id, labels, blank, labelling.unknown(labels, state), others, json)
+    unknown = labelling.unknown(labels, state)
+    document = {"migration_id": migration_id, "published": len(labels), "not_filled_in": blank, "not_waited_for": unknown}
+    document |= {"other_epoch": others[0]}
+    names = [query or each for each in unknown]
+    emit(document, json, lambda console: told(console, document, names, others[1]))
 
 
 def _given(
@@ -107,28 +112,30 @@ def _given(
     return labels, 0
 
 
-def _told(migration_id: str, labels: list["Label"], blank: int, unknown: list[str], others: tuple[int, int], json: bool) -> None:
-    document = {"migration_id": migration_id, "published": len(labels), "not_filled_in": blank, "not_waited_for": unknown}
-    document |= {"other_epoch": others[0]}
-
-    def human(console: Console) -> None:
-        rest = f"; {blank} rows are not filled in" if blank else ""
-        console.print(f"{migration_id}: {len(labels)} verdicts stand in the ledger{rest}", markup=False)
-        if others[0]:
-            rule = f"the present one is {others[1]}; a row that names none is of the first, unless --epoch says another"
-            console.print(f"{others[0]} verdicts are on answers of another epoch and do not count ({rule})", markup=False)
-        if unknown:
-            names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
-            why = "labelled before, not drawn, or misspelt"
-            console.print(f"{len(unknown)} queries did not wait for a verdict ({why}): {names}", markup=False)
-
-    emit(document, json, human)
+def told(console: Console, document: Mapping[str, Any], unknown: Sequence[str], epoch: int) -> None:
+    """Print what was published, and what of it counts for nothing: epoch is the present one, unknown are the queries' names."""
+    name, others = document["migration_id"], document["other_epoch"]
+    rest = f"; {document['not_filled_in']} rows are not filled in" if document["not_filled_in"] else ""
+    console.print(f"{name}: {document['published']} verdicts were written to the ledger{rest}", markup=False)
+    if others:
+        rule = f"the present one is {epoch}; a row that names none is of the first, unless --epoch says another"
+        console.print(f"{others} verdicts are on answers of another epoch and do not count ({rule})", markup=False)
+    if unknown:
+        names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        console.print(
+            f"no verdict is waited for on {len(unknown)} of the queries, which are labelled already, not drawn, or misspelt: "
+            f"{names}. What was said of them changes nothing, unless the query comes later and is drawn; "
+            f"dualgate label {name} --wanted lists what is waited for",
+            markup=False,
+        )
 
 
 def _show(found: list["Wanted"], out: Path | None, json: bool) -> None:
     if out is not None:
         _write(out, found)
         say(f"{len(found)} answers to look at: {out}; fill in the column verdict (right or wrong)")
+        for line in lacking(found):
+            say(line)
         if not json:
             return
     documents = [asdict(each) for each in found]
@@ -140,8 +147,26 @@ def _show(found: list["Wanted"], out: Path | None, json: bool) -> None:
         columns = ("query", "answer", "waits", "question", "text")
         console.print(table(columns, [_row(each) for each in found]))
         console.print(f"{len(found)} answers wait; --out FILE writes them whole, with a column for the verdict")
+        for line in lacking(found):
+            console.print(line, markup=False)
 
     emit({"wanted": documents}, json, human)
+
+
+def lacking(found: Sequence["Wanted"]) -> Iterator[str]:
+    """Yield what a person will not find in a row, and what that means: an empty cell is not an empty answer."""
+    gone = sum(each.question is None for each in found)
+    bare = sum(each.result is None for each in found) - gone
+    if bare:
+        yield (
+            f"{bare} of them have no result: the agent mirrored none with its answer (`result` of a response), which is not an "
+            "empty result. The rater saw none either; judge the text, or execute it yourself"
+        )
+    if gone:
+        yield (
+            f"{gone} of them have no text: the topic pairs keeps them no more. Look them up by query_hash in your own log; a row "
+            "left empty stays wanted"
+        )
 
 
 def _row(each: "Wanted") -> list[Any]:

@@ -1,12 +1,17 @@
 """Files of verdicts, the hidden order of answers, and labels in a backtest."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from dualgate.cli.label import lacking, told
 from dualgate.cli.main import main
+from dualgate.cli.operate.labelling import Wanted
 from dualgate.lab.backtest.labels import of_epochs, with_labels
 from dualgate.lab.backtest.run import archived_epochs, rated_note
 from dualgate.processors.scoring.block import hash_of
@@ -159,3 +164,29 @@ def test_a_backtest_tells_who_rated() -> None:
         "Correctness is rated by judge 1 and corrected by people's labels. Labels: 5 of 50 drawn pairs counted"
     )
     assert "agree on 5 (100%)" in told
+
+
+def printed(show: Callable[[Console], None]) -> str:
+    """Return what a console prints."""
+    stream = StringIO()
+    show(Console(file=stream, width=1_000))
+    return stream.getvalue()
+
+
+def test_a_verdict_that_nothing_waits_for_is_told_by_the_name_that_was_typed() -> None:
+    """It is written to the ledger and changes nothing: whoever misspelt a query must not think that it counts."""
+    document = {"migration_id": "m", "published": 1, "not_filled_in": 0, "other_epoch": 0}
+    said = printed(lambda console: told(console, document, ["q17"], 1))
+    assert said.startswith("m: 1 verdicts were written to the ledger\nno verdict is waited for on 1 of the queries")
+    assert "misspelt: q17. What was said of them changes nothing" in said
+    assert "waited for" not in printed(lambda console: told(console, document, [], 1))
+
+
+def test_what_a_sheet_lacks_is_told() -> None:
+    """An empty cell is not an empty answer: no result was mirrored, or the topic keeps the pair no more."""
+    whole = Wanted("a", "first", 0, 1, "q1", "how many?", "SELECT 1", "1")
+    bare, gone = replace(whole, result=None), Wanted("b", "first", 0, 1)
+    assert list(lacking([whole, replace(whole, result="")])) == []
+    without_result, without_text = lacking([whole, bare, bare, gone])
+    assert without_result.startswith("2 of them have no result: the agent mirrored none")
+    assert without_text.startswith("1 of them have no text: the topic pairs keeps them no more")

@@ -15,6 +15,7 @@ from dualgate.cli.broker.config import free_ports
 from dualgate.cli.broker.jars import cache_directory, missing_jars, read_lock, verify
 from dualgate.cli.broker.java import find_java
 from dualgate.cli.broker.record import load_record, record_file
+from dualgate.cli.broker_version import LOSES_ENDS, metadata_level, release
 from dualgate.cli.cluster import cluster_settings
 from dualgate.cli.output import Json, emit, table
 from dualgate.cli.topic_admin import connect
@@ -24,6 +25,7 @@ MIN_FREE_BYTES = 1 << 30
 """The broker's jars take 43 MB, a demo's records about 100 MB; below a gigabyte a machine has other troubles soon."""
 
 REACH_TIMEOUT_S = 3.0
+KNOWN_FAULT = "can lose the end of a transaction when a broker restarts, KAFKA-20734"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +123,14 @@ def _broker() -> Check:
         _, topics = connect(address, REACH_TIMEOUT_S)
     except DualgateError as error:
         return Check("broker", False if asked else None, str(error))
-    return Check("broker", True, f"{address} answers, {len(topics)} topics")
+    return answering(f"{address} answers, {len(topics)} topics", metadata_level(address, REACH_TIMEOUT_S))
+
+
+def answering(words: str, level: int | None) -> Check:
+    """Return the check of a broker that answers: a release that can lose the end of a transaction is worth a note, no fault."""
+    if level is None:
+        return Check("broker", True, f"{words}; it does not tell its version: 4.3 and 4.4 {KNOWN_FAULT}")
+    told = f"{words}; Apache Kafka {release(level)} by its metadata.version {level}"
+    if level not in LOSES_ENDS:
+        return Check("broker", True, told)
+    return Check("broker", None, f"{told}, which {KNOWN_FAULT}; docs/pairing.md says how to tell and what to do")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from dualgate.cli.broker_version import LOSES_ENDS, metadata_level
 from dualgate.cli.main import main
 from dualgate.cli.topic_admin import connect, create_topics, describe_topics
 from dualgate.schemas.errors import ConfigError, TransientError
@@ -101,3 +102,8 @@ def test_a_broker_that_is_not_there_is_named(closed_port: int) -> None:
     """Where nobody listens the error names the address and how to get a broker."""
     with pytest.raises(TransientError, match=rf"127\.0\.0\.1:{closed_port} within 1 s.*dualgate broker start"):
         connect(f"127.0.0.1:{closed_port}", timeout_s=1)
+
+
+def test_the_local_broker_is_of_a_release_that_loses_no_end_of_a_transaction(kafka: str) -> None:
+    """What a real broker tells of itself is read: 29 is the metadata.version of 4.2."""
+    assert (metadata_level(kafka, 10.0), 29 in LOSES_ENDS) == (29, False)

@@ -79,14 +79,16 @@ def gate(bootstrap_servers: Servers = None, prefix: Prefix = None, json: Json = 
     """
     from dualgate.gate.worker import run
 
-    run(cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix))
+    settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    _begins("gate", settings)
+    run(settings)
     _ended("gate", json)
 
 
 @contextmanager
 def _served(name: str, settings: Settings, families: Callable[[], Iterable[Any]]) -> Iterator[None]:
     """Say where a worker works, and serve its metrics while the block runs where the settings name an address."""
-    say(f"{name} on {settings.bootstrap_servers}, topics {settings.topic_prefix or '(no prefix)'}")
+    _begins(name, settings)
     if settings.metrics is None:
         yield
         return
@@ -96,6 +98,11 @@ def _served(name: str, settings: Settings, families: Callable[[], Iterable[Any]]
     with Endpoint(families, host or "127.0.0.1", int(port)) as endpoint:
         say(f"metrics of {name} on {endpoint.address}")
         yield
+
+
+def _begins(name: str, settings: Settings) -> None:
+    """Say it before the first look at the broker, which takes half a minute where none answers."""
+    say(f"{name} on {settings.bootstrap_servers}, topics {settings.topic_prefix or '(no prefix)'}")
 
 
 def _ended(name: str, json: bool) -> None:

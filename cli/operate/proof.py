@@ -26,6 +26,9 @@ def choose(decisions: Sequence[DecisionRecord], migration_id: str, sequence: int
     for each in own:
         if each.routing_command is not None and each.routing_command.sequence == sequence:
             return each
+    if not own:
+        epochs = ", ".join(map(str, sorted({d.epoch for d in decisions})))
+        raise ConfigError(f"{migration_id}: no decision is of epoch {wanted}; there are decisions of {epochs}")
     known = ", ".join(str(d.routing_command.sequence) for d in own if d.routing_command) or "none"
     raise ConfigError(f"{migration_id}: epoch {wanted} has no sequence {sequence}; it has {known}")
 

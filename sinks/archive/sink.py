@@ -158,7 +158,10 @@ def _partitions(consumer: Consumer, settings: Settings, name: str) -> list[int]:
     try:
         metadata = consumer.list_topics(full, timeout=METADATA_S).topics[full]
     except KafkaException as error:
-        raise TransientError(f"broker {settings.bootstrap_servers} does not answer: {error.args[0].str()}") from None
+        raise TransientError(
+            f"no Kafka broker answers at {settings.bootstrap_servers} ({error.args[0].str()}): start one with "
+            "'dualgate broker start', or name yours in DUALGATE_BOOTSTRAP_SERVERS or --bootstrap-servers"
+        ) from None
     if metadata.error is not None:
         raise ConfigError(f"topic {full} is not on {settings.bootstrap_servers}; `dualgate topics create` makes it")
     return sorted(metadata.partitions)
@@ -180,6 +183,6 @@ def _config(settings: Settings) -> dict[str, Any]:
         "auto.offset.reset": "error",
         "isolation.level": "read_committed",
         "enable.partition.eof": True,
-        "error_cb": lambda error: log.warning("broker: %s", error),
+        "error_cb": lambda error: log.warning("broker: %s", error.str()),
         "log_level": 3,
     }

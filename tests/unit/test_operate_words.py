@@ -319,6 +319,8 @@ def test_a_sequence_is_explained_by_the_decision_that_caused_it() -> None:
     assert proof.choose(decisions, "m", 1, None).rule == "retry"
     accepted = proof.choose(decisions, "m", 3, 1)
     assert (accepted.rule, accepted.to_phase) == ("accepted", "CANARY")
+    with pytest.raises(ConfigError, match="no decision is of epoch 7; there are decisions of 1, 2"):
+        proof.choose(decisions, "m", None, 7)
     with pytest.raises(ConfigError, match="epoch 2 has no sequence 7; it has 1"):
         proof.choose(decisions, "m", 7, None)
     with pytest.raises(ConfigError, match="no decision"):

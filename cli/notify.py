@@ -3,15 +3,18 @@
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from dualgate.cli.cluster import Prefix, Servers, cluster_settings
+from dualgate.cli.operate.reading import places
 from dualgate.cli.output import Json, emit, say, table
 from dualgate.processors.runtime.loop import Stop, stop_on_signals
-from dualgate.schemas.errors import ConfigError, DualgateError
+from dualgate.schemas.errors import ConfigError, DualgateError, TransientError
+from dualgate.schemas.topics import EVIDENCE
 from dualgate.sinks.notify import Message, Notifier, Refused, Target, Undelivered, target, trial_message
 
 app = typer.Typer(
@@ -44,6 +47,8 @@ def run(
     """
     targets = _targets(webhook, slack)
     settings = cluster_settings(bootstrap_servers=bootstrap_servers, topic_prefix=prefix)
+    with suppress(TransientError):  # a broker that is away is waited for; a topic that is not there will not come by itself
+        places(settings, (EVIDENCE,))
     told: list[Message] = []
     failed: list[DualgateError] = []
 

@@ -39,13 +39,13 @@ class Reader:
 
     def __init__(self, settings: Settings, names: Sequence[str], *, from_now: bool = False) -> None:
         self._settings = settings
-        places = _places(settings, names)
+        found = places(settings, names)
         self._consumer: Any = Consumer(_config(settings))
-        for place in places:
+        for place in found:
             place.offset = _end(self._consumer, place) if from_now else OFFSET_BEGINNING
-        self._ahead = {(place.topic, place.partition) for place in places}
-        self._consumer.assign(places)
-        self._hearing = Hearing(settings, self._consumer, places[0].topic)
+        self._ahead = {(place.topic, place.partition) for place in found}
+        self._consumer.assign(found)
+        self._hearing = Hearing(settings, self._consumer, found[0].topic)
 
     def poll(self, timeout_s: float = POLL_S) -> list[Found]:
         """Return what has arrived; TransientError where nothing can any more."""
@@ -98,7 +98,8 @@ class Reader:
         self._consumer.close()
 
 
-def _places(settings: Settings, names: Sequence[str]) -> list[TopicPartition]:
+def places(settings: Settings, names: Sequence[str]) -> list[TopicPartition]:
+    """Return the partitions of topics; TransientError where no broker answers, ConfigError for a topic that is not there."""
     _, present = connect(settings.bootstrap_servers)
     absent = [settings.topic_prefix + name for name in names if settings.topic_prefix + name not in present]
     if absent:

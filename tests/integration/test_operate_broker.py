@@ -261,6 +261,9 @@ def test_no_topics_are_told_from_no_migration(kafka: str, say: Say, monkeypatch:
     assert say.text("pause", "m", "--prefix", "nowhere.")[0] == 2
     assert "no topic nowhere.ledger, nowhere.evidence" in say.err
     assert "dualgate topics create" in say.err
+    with pytest.raises(SystemExit) as ended:
+        main(["notify", "run", "--webhook", "http://127.0.0.1:9/"])
+    assert ended.value.code == 2
 
 
 def test_an_approval_tells_what_it_let_happen(settings: Settings, gate: FoldingGate, file: Path, say: Say) -> None:

@@ -2,12 +2,17 @@
 
 import inspect
 from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
 from dualgate.cli.main import build, main
+from dualgate.cli.operate.labelling import Wanted
+from dualgate.cli.operate.view import View
+from dualgate.lab.verify import Recorded, verify
 
 
 def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -16,6 +21,8 @@ def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, 
         yield from _commands(inner, (*words, name))
 
 
+PAGE = (Path(__file__).parents[2] / "docs/guide/command-line.md").read_text(encoding="utf-8")
+EVERYWHERE = {"--json", "--help", "--bootstrap-servers", "--prefix"}
 COMMANDS = dict(_commands(typer.main.get_command(build())))
 
 
@@ -63,3 +70,18 @@ def test_a_bad_number_is_told_with_its_option_and_what_is_accepted(
     assert ended.value.code == 2
     assert f"'{option}': {value}; accepted: a" in said
     assert accepted in said
+
+
+@pytest.mark.parametrize("words", [words for words, command in COMMANDS.items() if not hasattr(command, "commands")])
+def test_every_verb_and_option_is_on_the_page_of_the_command_line(words: str) -> None:
+    """Whoever writes a script finds each verb with all its options in docs/guide/command-line.md."""
+    lines = [line for line in PAGE.splitlines() if line.startswith("|") and f"`{words}" in line.split("|")[1]]
+    assert len(lines) == 1, lines
+    options = {p.opts[0] for p in COMMANDS[words].params if p.opts[0].startswith("--")} - EVERYWHERE
+    assert [option for option in options if f"`{option}`" not in lines[0]] == []
+
+
+def test_what_scripts_read_is_on_the_page_of_the_command_line() -> None:
+    """Every key of `status --json`, `verify --json` and `label --wanted --json` is named there."""
+    keys = {*View("m").document(0), *verify([], Recorded()), *(f.name for f in fields(Wanted))}
+    assert [key for key in sorted(keys) if f"`{key}`" not in PAGE] == []

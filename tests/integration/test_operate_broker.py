@@ -262,7 +262,7 @@ def test_no_topics_are_told_from_no_migration(kafka: str, say: Say, monkeypatch:
     assert "no topic nowhere.ledger, nowhere.evidence" in say.err
     assert "dualgate topics create" in say.err
     with pytest.raises(SystemExit) as ended:
-        main(["notify", "run", "--webhook", "http://127.0.0.1:9/"])
+        main(["notify", "run", "--webhook", "http://127.0.0.1:9/", "--prefix", "nowhere."])
     assert ended.value.code == 2
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from dualgate.processors.scoring.block import Identity
-from dualgate.processors.scoring.confined import Confined
+from dualgate.processors.scoring.confined import Confined, Ended
+from dualgate.processors.scoring.foreign import MAX_WAIT_S, ForeignScorer
 from dualgate.processors.scoring.logic import MigrationScoring, score_batch
 from dualgate.processors.scoring.migrations import close, scoring_of
 from dualgate.processors.scoring.protocol import Score, third_party_scorers
 from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.scorers import ThirdParty
-from support.scoring import pair, shop
+from support.scoring import pair, scoring, shop
 
 MODULE = """
 import os
@@ -98,6 +99,29 @@ def test_a_scorer_that_hangs_is_stopped(tmp_path: Path) -> None:
     """Its time is over at the time-out of the migration file."""
     (hung,) = scored(with_acme(tmp_path, timeout="1s"), "hang")
     assert (hung.state, hung.reason) == ("missing", "scorer acme: stopped: longer than 1 s")
+
+
+def test_a_scorer_that_always_hangs_takes_a_tenth_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends that cost a minute in a row make it rest for nine, whatever batches they fall in; nothing is waited for over two."""
+    config, clock, waited = shop(tmp_path, {"g1": "SELECT 1"}), [0.0], list[float]()
+
+    def hangs(_child: Confined, method: str, *_given: object, seconds: float) -> object:
+        waited.append(seconds)
+        clock[0] += seconds
+        raise Ended(f"stopped: longer than {seconds:g} s")
+
+    monkeypatch.setattr(Confined, "call", hangs)
+    scorer = ForeignScorer("semantic", ThirdParty.model_validate({"use": "acme", "timeout": "10s"}), config, lambda: clock[0])
+    context = scoring(config).context
+    while clock[0] < 36_000:
+        reasons = [score.reason or "" for score in scorer.score([pair()] * 50, context, {})["semantic"]]
+        assert all(reasons)
+        clock[0] += 5.0  # what the siblings take
+    assert 0.09 < sum(waited) / clock[0] < 0.11
+    slow = ForeignScorer("semantic", ThirdParty.model_validate({"use": "acme", "timeout": "1h"}), config, lambda: clock[0])
+    before = clock[0]
+    slow.score([pair()] * 50, context, {})
+    assert clock[0] - before == MAX_WAIT_S
 
 
 @pytest.mark.usefixtures("installed")

@@ -26,7 +26,8 @@ ARCHIVED = (*INPUTS, *DECIDED)
 """What is archived unless told otherwise: also what `dualgate backtest` reads. `pairs` and `unpaired` follow from it."""
 BATCH, POLL_S = 1_000, 0.5
 METADATA_S = 10.0
-DRAIN_S = 15.0
+QUIET_S = 15.0
+"""How long nothing may come while there is more to read up to an end."""
 At = tuple[str, int]
 
 
@@ -59,6 +60,7 @@ class Archiver:
         self._codec: Codec = codec_for(settings.schema_registry_url)
         self._roll_records, self._roll_s, self._clock = roll_records, roll_s, clock
         self._ended: dict[At, int] = {}
+        self._rolled_s = self._clock()
         self.n_records = 0
 
     def run(self, stopped: Callable[[], bool]) -> Manifest:
@@ -84,26 +86,23 @@ class Archiver:
         consumer.assign(found)
 
     def _read(self, consumer: Consumer, stopped: Callable[[], bool]) -> None:
-        rolled = self._clock()
         hearing = Hearing(self._settings, consumer, self._settings.topic_prefix + self._topics[0])
         while not stopped():
             messages = consumer.consume(BATCH, POLL_S)
             hearing.tick(bool(messages))
             self._take(messages)
-            if self._segments.n_records >= self._roll_records or (
-                self._segments.n_records and self._clock() - rolled >= self._roll_s
-            ):
-                self._roll(closed=False)
-                rolled = self._clock()
 
     def _drain(self, consumer: Consumer) -> None:
-        """Read on until each partition has reached the end that it has now."""
+        """Read on until each partition has reached the end that it has now, however long that takes while anything comes."""
         ends = {(tp.topic, tp.partition): _end(consumer, tp) for tp in self._assigned}
-        deadline = self._clock() + DRAIN_S
+        heard_s = self._clock()
         while behind := [at for at, end in ends.items() if self._ended.get(at, 0) < end]:
-            if self._clock() > deadline:
-                raise TransientError(f"{behind[0][0]} was not read to its end {ends[behind[0]]} within {DRAIN_S:.0f} s")
+            before = sum(self._ended.values())
             self._take(consumer.consume(BATCH, POLL_S))
+            if sum(self._ended.values()) > before:
+                heard_s = self._clock()
+            elif self._clock() - heard_s > QUIET_S:
+                raise TransientError(f"{behind[0][0]}: nothing came for {QUIET_S:.0f} s before its end {ends[behind[0]]}")
 
     def _take(self, messages: list[Any]) -> None:
         for message in messages:
@@ -116,6 +115,10 @@ class Archiver:
                 raise StateError(f"{message.topic()} no longer has the records after the archive's end: {error.str()}")
             else:
                 log.warning("%s: %s", message.topic(), error.str())
+        n = self._segments.n_records
+        if n >= self._roll_records or (n and self._clock() - self._rolled_s >= self._roll_s):
+            self._roll(closed=False)
+            self._rolled_s = self._clock()
 
     def _write(self, message: Any) -> None:
         topic = message.topic().removeprefix(self._settings.topic_prefix)

@@ -31,24 +31,19 @@ class Ratio:
     to: str
 
 
-def seconds(work: Callable[[], object], repeats: int = 3) -> float:
+def seconds(work: Callable[[], object], repeats: int = 3, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the least of several timings: what the code takes where nothing disturbs it."""
     best = float("inf")
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = clock()
         work()
-        best = min(best, time.perf_counter() - start)
+        best = min(best, clock() - start)
     return best
 
 
 def processor_seconds(work: Callable[[], object], repeats: int = 3) -> float:
     """Return the least processor time of several repeats: for work that waits for nothing, whatever else the machine does."""
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.process_time()
-        work()
-        best = min(best, time.process_time() - start)
-    return best
+    return seconds(work, repeats, time.process_time)
 
 
 def ratio(name: str, of: Measurement, to: Measurement) -> Ratio:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Any
 
 from dualgate.processors.scoring.protocol import Score
 from dualgate.schemas.records import (
@@ -50,25 +51,9 @@ def quality_block(
     versions: Mapping[str, str],
 ) -> QualityBlock:
     """Return the block of scored pairs, a row a pair in the order of their offsets."""
-    queries = [pair.query for pair in pairs]
     return QualityBlock(
-        migration_id=identity.migration_id,
-        epoch=identity.epoch,
-        config_hash=identity.config_hash,
-        lineage=source.lineage,
-        partition=source.partition,
-        from_offset=source.from_offset,
-        to_offset=source.to_offset,
+        **_asked(identity, source, offsets, [pair.query for pair in pairs]),
         scorer_versions=dict(versions),
-        offset=list(offsets),
-        query_hash=[hash_of(q.migration_id, q.query_id) for q in queries],
-        session_hash=[_session(q) for q in queries],
-        session_turn=[q.session_turn for q in queries],
-        stratum=[q.stratum for q in queries],
-        sampling_probability=[_probability(q) for q in queries],
-        asked_at_ms=[q.asked_at_ms for q in queries],
-        routing_sequence=[q.routing_sequence for q in queries],
-        served_by=[q.served_by for q in queries],
         incumbent=_arm([pair.incumbent for pair in pairs]),
         challenger=_arm([pair.challenger for pair in pairs]),
         dimensions={name: _dimension(column) for name, column in scores.items()},
@@ -81,25 +66,32 @@ def coverage_block(
     """Return the block of what did not become a pair; an answer without a query is dated by its record."""
     queries = [u.query or _unknown(u, at) for u, at in zip(unpaired, timestamps_ms, strict=True)]
     return CoverageBlock(
-        migration_id=identity.migration_id,
-        epoch=identity.epoch,
-        config_hash=identity.config_hash,
-        lineage=source.lineage,
-        partition=source.partition,
-        from_offset=source.from_offset,
-        to_offset=source.to_offset,
-        offset=list(offsets),
-        query_hash=[hash_of(q.migration_id, q.query_id) for q in queries],
-        session_hash=[_session(q) for q in queries],
-        session_turn=[q.session_turn for q in queries],
-        stratum=[q.stratum for q in queries],
-        sampling_probability=[_probability(q) for q in queries],
-        asked_at_ms=[q.asked_at_ms for q in queries],
-        routing_sequence=[q.routing_sequence for q in queries],
-        served_by=[q.served_by for q in queries],
+        **_asked(identity, source, offsets, queries),
         reason=[u.reason for u in unpaired],
         silent_arm=[u.silent_arm for u in unpaired],
     )
+
+
+def _asked(identity: Identity, source: Source, offsets: Sequence[int], queries: Sequence[Query]) -> dict[str, Any]:
+    """Return what every block says: whose it is, where its rows come from, and the columns of their queries."""
+    return {
+        "migration_id": identity.migration_id,
+        "epoch": identity.epoch,
+        "config_hash": identity.config_hash,
+        "lineage": source.lineage,
+        "partition": source.partition,
+        "from_offset": source.from_offset,
+        "to_offset": source.to_offset,
+        "offset": list(offsets),
+        "query_hash": [hash_of(q.migration_id, q.query_id) for q in queries],
+        "session_hash": [_session(q) for q in queries],
+        "session_turn": [q.session_turn for q in queries],
+        "stratum": [q.stratum for q in queries],
+        "sampling_probability": [_probability(q) for q in queries],
+        "asked_at_ms": [q.asked_at_ms for q in queries],
+        "routing_sequence": [q.routing_sequence for q in queries],
+        "served_by": [q.served_by for q in queries],
+    }
 
 
 def _unknown(unpaired: Unpaired, timestamp_ms: int) -> Query:

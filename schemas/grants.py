@@ -91,6 +91,7 @@ class _Reader:
         if "tables" not in whole:
             raise self.fail(path, 'lacks tables; it must be a mapping of table to columns, or "*"')
         filters = self.mapping(whole.get("row_filter", {}), (*path, "row_filter"))
+        self.once(filters, (*path, "row_filter"))
         return Grant(
             self.tables(whole["tables"], (*path, "tables")),
             {table.lower(): self.row_filter(f, (*path, "row_filter", table)) for table, f in filters.items()},
@@ -99,7 +100,16 @@ class _Reader:
     def tables(self, given: Any, path: tuple[str | int, ...]) -> Mapping[str, frozenset[str] | None] | None:
         if given == "*":
             return None
-        return {t.lower(): self.columns(c, (*path, t)) for t, c in self.mapping(given, path).items()}
+        self.once(self.mapping(given, path), path)
+        return {t.lower(): self.columns(c, (*path, t)) for t, c in given.items()}
+
+    def once(self, given: dict[str, Any], path: tuple[str | int, ...]) -> None:
+        """Hold tables to one entry each: of two that differ in case alone only one would count."""
+        seen: set[str] = set()
+        for table in given:
+            if table.lower() in seen:
+                raise self.fail((*path, table), "is given twice; names are compared without regard to case")
+            seen.add(table.lower())
 
     def columns(self, given: Any, path: tuple[str | int, ...]) -> frozenset[str] | None:
         if given == "*":

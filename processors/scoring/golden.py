@@ -48,10 +48,17 @@ def _golden(line: bytes | str, where: str) -> Golden:
     if not isinstance(given.get("golden_id"), str):
         raise ConfigError(f"{where}: golden_id={given.get('golden_id')!r} must be a string")
     result, sql, refuse = given.get("result"), given.get("sql"), given.get("refuse", False)
+    for key in ("ordered", "refuse"):
+        if not isinstance(given.get(key), bool | None):
+            raise ConfigError(f"{where}: {key}={given[key]!r} must be true or false")
+    if refuse and (sql is not None or result is not None):
+        raise ConfigError(f"{where}: golden_id={given['golden_id']!r} has an answer and says that it must be refused")
     if sql is None and result is None and not refuse:
         raise ConfigError(f"{where}: golden_id={given['golden_id']!r} has neither sql nor result nor refuse")
-    if sql is not None and not isinstance(sql, str):
-        raise ConfigError(f"{where}: sql={sql!r} must be a string")
+    if sql is not None and not (isinstance(sql, str) and sql.strip()):
+        raise ConfigError(f"{where}: sql={sql!r} must be a query")
+    if isinstance(result, dict) and result.get("truncated"):
+        raise ConfigError(f"{where}: result is truncated; answers can only be held to a whole one")
     rows = None if result is None else rows_of(result)
     if result is not None and rows is None:
         raise ConfigError(f'{where}: result must be {{"columns": [...], "rows": [[...], ...]}}')

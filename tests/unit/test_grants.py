@@ -51,6 +51,11 @@ def test_a_star_stands_for_everything() -> None:
         ("callers:\n  a: {}", "g:2: callers.a lacks tables"),
         ("callers:\n  a:\n    tables: {t: c}", "g:3: callers.a.tables.t is 'c'; it must be a list of column names"),
         ("callers:\n  a:\n    tables: '*'\n    row_filter: {t: {column: x}}", "g:4: callers.a.row_filter.t is {'column': 'x'}"),
+        ("callers:\n  a:\n    tables: {Ads: '*', ads: [id]}", "g:3: callers.a.tables.ads is given twice"),
+        (
+            "callers:\n  a:\n    tables: '*'\n    row_filter: {T: {column: x, value: 1}, t: {column: x, value: 2}}",
+            "g:4: callers.a.row_filter.t is given twice; names are compared without regard to case",
+        ),
         ("callers: [", "g:1: not YAML"),
         ("", "g:1: the file is None"),
     ],

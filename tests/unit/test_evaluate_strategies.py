@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from dualgate.lab.evaluate.strategies import dualgate, growthbook
+from dualgate.lab.evaluate.strategies import argo, dualgate, flagger, growthbook
 from dualgate.lab.evaluate.strategies.ab import AbTest, planned
 from dualgate.lab.evaluate.strategies.argo import Argo
 from dualgate.lab.evaluate.strategies.blue_green import BlueGreen
@@ -15,7 +15,7 @@ from dualgate.lab.evaluate.strategies.growthbook import SafeRollout, half_width
 from dualgate.lab.evaluate.strategies.kayenta import Kayenta, is_high
 from dualgate.lab.evaluate.strategies.unpaired import Seen, rate
 from dualgate.lab.evaluate.strategies.unwatched import Unwatched
-from dualgate.lab.evaluate.traffic import DAY_MS
+from dualgate.lab.evaluate.traffic import DAY_MS, Served
 from support.evaluate import Rates, traffic
 from support.ledgers import EASY, HEAD, SHORT, config
 
@@ -70,12 +70,39 @@ def test_the_canary_is_judged_once_at_the_end_of_its_window() -> None:
     assert stream.history.shares == (0.0, 0.05, 0.0)
 
 
-def test_flagger_counts_failed_checks_over_all() -> None:
-    """A failed check holds the weight; the tenth rolls back, however many good ones lie between."""
+def test_flagger_holds_the_weight_at_a_failed_check() -> None:
+    """Where every check fails, the weight stays at its first step until the last one that is borne."""
     stream = traffic(5, BAD)
     ended = Flagger(threshold=3).run(stream)
     assert ended.reason == "3 failed checks >= threshold 3"
     assert stream.history.shares == (0.0, 0.05, 0.0)
+
+
+class Told:
+    """Checks that come out as they are told, one after another."""
+
+    def __init__(self, *outcomes: list[str] | None) -> None:
+        self._outcomes = list(outcomes)
+
+    def failed(self, _served: Served) -> list[str] | None:
+        """Return the next."""
+        return self._outcomes.pop(0)
+
+
+def test_flaggers_good_checks_forgive_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Good checks between raise the weight, a window without values counts as failed, and the third failure in all rolls back."""
+    monkeypatch.setattr(flagger, "limits", lambda *_: Told(["wrong"], [], None, [], ["over"], []))
+    stream = traffic(5, GOOD)
+    assert Flagger(threshold=3).run(stream).reason == "3 failed checks >= threshold 3"
+    assert stream.history.shares == (0.0, 0.05, 0.1, pytest.approx(0.15), 0.0)
+
+
+def test_argos_failures_are_of_a_metric_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three failures of one and three of another abort nothing; the fourth of one does, whatever lies between."""
+    seven = Told(["wrong"], ["over"], ["wrong"], [], ["over"], ["wrong", "over"], [], ["over"])
+    monkeypatch.setattr(argo, "limits", lambda *_: seven)
+    ended = Argo().run(traffic(6, GOOD))
+    assert ended.reason == "failed > failureLimit: {'wrong': 3, 'over': 4}"
 
 
 def test_argo_aborts_at_more_failures_than_its_limit() -> None:

@@ -33,8 +33,8 @@ When all workers have ended, an oracle recomputes from the input topics what mus
 `pairs` and `unpaired` (read_committed) and vectors above the ledger's high-water mark; *again* counts rows that stood on the
 ledger twice and were dropped by that mark, which is its work. Verdicts are those of the gate's fold of the ledger.
 `tests/e2e/test_fault_matrix.py` runs a slice in CI, and shows that the comparison fails where a high-water mark is broken.
-`make faults-again` runs only what failed; a row says at which try its run passed. In *full-disk* the broker's process may make no file
-longer than 64 KiB, which it meets as a failed write; no device is filled.
+`make faults-again` runs only what failed; a row says at which try its run passed. In *full-disk* the broker's process may make
+no file longer than 64 KiB, which it meets as a failed write; no device is filled.
 
 | run | queries | pairs | unpaired | late | lost | doubled | again | verdicts | s |
 |---|---:|---:|---:|---:|---:|---:|---:|---|---:|

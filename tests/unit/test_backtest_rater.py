@@ -20,7 +20,7 @@ challenger: c
 mode: replay
 unit: {{by: query}}
 dimensions: {{latency: off, semantic: off, safety: off, correctness: {{null: 0.0, design: 0.1}}}}
-scoring: {{dialect: none, rater: {{url: "{url}", model: judge, retries: 0, timeout: 2s, due: 4s, label_probability: 1}}}}
+scoring: {{dialect: none, rater: {{url: "{url}", model: judge, retries: 0, timeout: 60s, due: 120s, label_probability: 1}}}}
 """
 
 

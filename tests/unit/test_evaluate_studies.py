@@ -14,10 +14,11 @@ from dualgate.lab.evaluate.pool import COLUMNS, Pool
 from dualgate.lab.evaluate.strategies.dualgate import started
 from dualgate.lab.evaluate.streams import Shape
 from dualgate.lab.evaluate.tables import percent
+from dualgate.schemas.errors import ConfigError
 from dualgate.schemas.migration import MigrationSpec
-from support.ledgers import config
+from support.ledgers import HEAD, config
 
-SPEC: MigrationSpec = config("migration: m\nincumbent: a:1\nchallenger: a:2\nmode: replay\n").spec
+SPEC: MigrationSpec = config(HEAD).spec
 
 
 def made_pool(n: int = 3000) -> Pool:
@@ -130,8 +131,10 @@ def test_no_worse_system_is_accepted() -> None:
 
 
 def test_a_migration_that_the_gate_refuses_is_refused_here() -> None:
-    """The gate's own words reach the one who starts an evaluation."""
+    """The gate's own words reach the one who starts an evaluation; what it takes is begun."""
     assert started(config()).phase == "CALIBRATING"
+    with pytest.raises(ConfigError, match=r"unit\.by=session: sessions are open while a migration runs"):
+        started(config(HEAD + "unit: {by: session}\n"))
 
 
 def test_the_studies_words_are_chosen_by_their_rows() -> None:

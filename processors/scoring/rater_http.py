@@ -44,6 +44,17 @@ class Endpoint:
     output_price: float = 0.0
 
 
+class _Stays(urllib.request.HTTPRedirectHandler):
+    """Follows nobody: questions and the key are for the address in the migration file, whatever a server says."""
+
+    def redirect_request(self, *_args: Any) -> None:
+        """Return no request, so that the redirection is an HTTPError."""
+        return
+
+
+_OPENER = urllib.request.build_opener(_Stays)
+
+
 class Unanswered(Exception):
     """This attempt gave no rating; `again` says whether another may, `pause_s` when at the earliest."""
 
@@ -115,7 +126,7 @@ class HttpRater:
             headers["Authorization"] = f"Bearer {self._endpoint.api_key}"
         request = urllib.request.Request(f"{self._endpoint.url.rstrip('/')}/chat/completions", body, headers)
         try:
-            with urllib.request.urlopen(request, timeout=self._endpoint.timeout_s) as response:
+            with _OPENER.open(request, timeout=self._endpoint.timeout_s) as response:
                 return self._read(response)
         except urllib.error.HTTPError as error:
             with error:

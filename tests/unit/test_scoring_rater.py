@@ -107,6 +107,15 @@ def test_a_file_of_ratings_that_cannot_be_read_is_an_empty_one(tmp_path: Path) -
         desk.close()
 
 
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_nobody_else_is_shown_the_key(code: int) -> None:
+    """A server that sends the rater elsewhere is not followed: the reason says so, and it is not asked again."""
+    with endpoint(verdict(True)) as other, endpoint((code, {"Location": f"{other.url}/chat/completions"}, b"")) as server:
+        found = rater(server.url, api_key="k").rate(QUESTION)
+        assert (found.right, len(server.asked), other.headers) == (None, 1, [])
+    assert f"HTTP {code}" in found.reason
+
+
 def test_a_refused_key_is_not_tried_again() -> None:
     """401 will be 401 the next time too."""
     with endpoint((401, {}, b"")) as server:

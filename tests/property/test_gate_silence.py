@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from dualgate.gate import phases
 from dualgate.gate.state import MigrationState
 from dualgate.gate.stats import log_e_accept
+from dualgate.gate.waiting import waiting_for
 from support.gate import GOOD, drawn
-from support.gate_starts import FLAGS, LIVE, RUNNING, in_phase, note, standing
+from support.gate_starts import FLAGS, LATE_SHADOW, LIVE, RUNNING, in_phase, note, standing
 from support.gate_walks import DIMENSIONS, WALK, Action, acks, act, empty_blocks, modes, oddities, orders, shares, ticks
 
 # A block of a partition never heard before is evidence, and so is one of a new topic after retry: neither is empty.
@@ -20,9 +21,13 @@ UNSCORED = empty_blocks.filter(lambda action: action[0] != "all wrong")  # two w
 EMPTY = st.lists(st.one_of(UNSCORED, UNSCORED, HOLLOW, ticks, acks), max_size=18)
 
 
+# Where SHADOW is at its end the verdict is there, and min_pairs counts units, scored or not: no evidence is wanted any more.
+WANTING = st.sampled_from([phase for phase in RUNNING if phase != LATE_SHADOW])
+
+
 @pytest.mark.parametrize("flag", FLAGS)
 @settings(WALK, max_examples=8)
-@given(phase=st.sampled_from(RUNNING), mode=modes, actions=EMPTY)
+@given(phase=WANTING, mode=modes, actions=EMPTY)
 def test_no_order_of_empty_or_failing_evidence_leads_to_a_larger_share(
     flag: str, phase: str, mode: str, actions: list[Action]
 ) -> None:
@@ -77,6 +82,20 @@ def test_every_waiting_state_can_still_turn_a_worse_challenger_away(phase: str, 
     ends = (phases.ROLLED_BACK,) if phase in LIVE else (phases.REJECTED_WORSE, phases.REJECTED_FUTILE)
     assert ledger.state_.phase in ends
     assert ledger.state_.last_command.live_share == 0.0
+
+
+@WALK
+@given(st.sampled_from(LIVE), modes, st.sampled_from(["paused", "silent", "retreated", "lapsed", "back after a lapse"]))
+def test_every_waiting_state_can_still_go_on(phase: str, mode: str, flag: str) -> None:
+    """Resumed where an operator paused it, each of them comes to its end by good pairs and a gate that ticks."""
+    ledger = in_phase(phase, mode, flag)
+    ledger.order("resume")
+    for seed in range(60):
+        if not ledger.state_.active:
+            break
+        ledger.pairs(drawn(20, seed + 5000, **GOOD))
+        ledger.tick(1000)
+    assert ledger.state_.phase == phases.COMPLETED, waiting_for(ledger.state_)
 
 
 @pytest.mark.parametrize("stop", ["paused", "held"])

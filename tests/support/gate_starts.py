@@ -25,6 +25,14 @@ def _lapsed(ledger: Ledger) -> None:
     act(ledger, ("ack", 0, 0))
 
 
+def _enough_and_lapsed(ledger: Ledger) -> None:
+    """Observe all that a phase asks for while it is paused, and then let the lease run out."""
+    ledger.order("pause")
+    for seed in range(6):
+        ledger.pairs(drawn(20, seed + 500, **GOOD))
+    ledger.tick(61_000)
+
+
 def _spend(ledger: Ledger) -> None:
     """Answer so many queries of a live phase wrongly that its budget is spent before any monitor is in alarm, if there is one."""
     for _ in range(30):
@@ -42,6 +50,7 @@ FLAGS: dict[str, Callable[[Ledger], Any]] = {
     "retreated": lambda ledger: ledger.tick(7 * HOUR_MS),
     "lapsed": _lapsed,
     "back after a lapse": lambda ledger: ledger.tick(61_000),
+    "enough, and back after a lapse": _enough_and_lapsed,
     "budget spent": _spend,
 }
 starts = st.tuples(st.sampled_from(["replay", "live"]), st.sampled_from(RUNNING), st.sampled_from(list(FLAGS)))

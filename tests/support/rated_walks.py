@@ -128,7 +128,7 @@ class RatedWalk:
 
     def _disturb(self, kind: str, n: int, rng: np.random.Generator) -> None:
         epoch = self.ledger.state_.migration.epoch
-        known = self.given if kind.startswith("again") else [*verdicts(self.wanted)]
+        known = self.given[-6:] if kind.startswith("again") else [*verdicts(self.wanted)]
         if kind == "of nobody's pair":
             known = [*verdicts([Rated(f"nobody{i}", (0, 1), (0, 1), drawn=True) for i in range(n)])]
         if not known or (kind == "of no epoch" and epoch == 1):

@@ -88,6 +88,26 @@ def test_a_brokers_clock_that_jumped_ahead_and_back_serves_the_incumbent_until_i
     assert "reentered" in [d.rule for d in ledger.decisions]
 
 
+@pytest.mark.parametrize("phase", ["ROLLOUT(0.25)", "ROLLOUT(0.5)", "TAIL"])
+def test_a_phase_that_had_enough_before_the_lease_ran_out_is_re_entered_first(phase: str) -> None:
+    """With all its observations and only paused, a phase whose lease runs out makes no step before it is re-entered."""
+    ledger = live(phase)
+    ledger.order("pause")
+    for seed in range(6):
+        served(ledger, seed)
+    ready = ledger.copy()
+    ready.order("resume")
+    assert ready.last.rule == "watched"
+    ledger.tick(LEASE_MS + 1)
+    back = share(ledger)
+    ledger.order("resume")
+    assert (ledger.state_.phase, share(ledger), ledger.last.rule) == (phase, back, "resume")
+    for seed in range(40):
+        served(ledger, seed)
+    own = [d.rule for d in ledger.decisions if d.from_phase == phase and d.routing_command]
+    assert own[-3:] == ["lapsed", "reentered", "watched"]
+
+
 def test_a_lease_that_was_renewed_in_time_is_not_lapsed() -> None:
     """An outage shorter than the lease is no outage: the same command goes on."""
     ledger = live("ROLLOUT(0.5)")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+from dualgate.processors.runtime.posting import OPENER
 from dualgate.processors.scoring.rater import Question, Rating
 
 INSTRUCTIONS = (
@@ -42,17 +43,6 @@ class Endpoint:
     backoff_s: float = 0.5
     input_price: float = 0.0
     output_price: float = 0.0
-
-
-class _Stays(urllib.request.HTTPRedirectHandler):
-    """Follows nobody: questions and the key are for the address in the migration file, whatever a server says."""
-
-    def redirect_request(self, *_args: Any) -> None:
-        """Return no request, so that the redirection is an HTTPError."""
-        return
-
-
-_OPENER = urllib.request.build_opener(_Stays)
 
 
 class Unanswered(Exception):
@@ -126,7 +116,7 @@ class HttpRater:
             headers["Authorization"] = f"Bearer {self._endpoint.api_key}"
         request = urllib.request.Request(f"{self._endpoint.url.rstrip('/')}/chat/completions", body, headers)
         try:
-            with _OPENER.open(request, timeout=self._endpoint.timeout_s) as response:
+            with OPENER.open(request, timeout=self._endpoint.timeout_s) as response:
                 return self._read(response)
         except urllib.error.HTTPError as error:
             with error:

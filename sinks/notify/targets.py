@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from dualgate.processors.runtime.posting import OPENER
 from dualgate.schemas.errors import ConfigError
 from dualgate.sinks.notify.messages import Message
 
@@ -43,7 +44,7 @@ class Target:
         headers = {"Content-Type": "application/json; charset=utf-8", "Idempotency-Key": message.id, "User-Agent": "dualgate"}
         request = urllib.request.Request(self.url, body, headers, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+            with OPENER.open(request, timeout=timeout_s) as answer:
                 answer.read(1_000)
         except urllib.error.HTTPError as error:
             words = f"{self.name} answered {error.code} {error.reason}"

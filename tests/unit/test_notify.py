@@ -12,6 +12,7 @@ from dualgate.schemas.records import DecisionRecord
 from dualgate.sinks.notify import Refused, Target, Undelivered, message_of, target, trial_message
 from dualgate.sinks.notify.marks import MAX_BYTES, MAX_TOLD, Marks, mark_of
 from support.hooks import HANG, hook
+from support.rater_server import endpoint
 from support.stories import decision
 
 
@@ -74,6 +75,13 @@ def test_a_passing_failure_is_tried_again(code: int) -> None:
 def test_a_refusal_is_final(code: int) -> None:
     """What an endpoint will never take must not hold up what comes after it."""
     with hook(code) as at, pytest.raises(Refused, match=str(code)):
+        Target("webhook", at.url).post(trial_message(1))
+
+
+@pytest.mark.parametrize("code", [301, 302, 303])
+def test_an_endpoint_that_has_moved_got_nothing(code: int) -> None:
+    """A redirection is refused and told: a client that followed it would GET, and take that answer for a delivery."""
+    with endpoint((code, {"Location": "/elsewhere"}, b"")) as at, pytest.raises(Refused, match=str(code)):
         Target("webhook", at.url).post(trial_message(1))
 
 

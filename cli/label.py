@@ -67,7 +67,8 @@ def run(
 
     if wanted:
         state = labelling.state_of(migration_id, settings)
-        _show(labelling.wanted(state, settings), out, json)
+        over = None if state.active else state.phase
+        _show(labelling.wanted(state, settings), over, out, json)
         return
     labels, blank = _given(migration_id, file, query, query_hash, (incumbent, challenger), who or actor(), epoch)
     state = labelling.state_of(migration_id, settings)
@@ -78,8 +79,8 @@ def run(
     unknown = labelling.unknown(labels, state)
     document = {"migration_id": migration_id, "published": len(labels), "not_filled_in": blank, "not_waited_for": unknown}
     document |= {"other_epoch": others[0]}
-    names = [query or each for each in unknown]
-    emit(document, json, lambda console: told(console, document, names, others[1]))
+    names, over = [query or each for each in unknown], None if state.active else state.phase
+    emit(document, json, lambda console: told(console, document, names, others[1], over))
 
 
 def _given(
@@ -112,15 +113,22 @@ def _given(
     return labels, 0
 
 
-def told(console: Console, document: Mapping[str, Any], unknown: Sequence[str], epoch: int) -> None:
-    """Print what was published, and what of it counts for nothing: epoch is the present one, unknown are the queries' names."""
+def told(
+    console: Console, document: Mapping[str, Any], unknown: Sequence[str], epoch: int, over: str | None = None
+) -> None:  # fmt: skip
+    """Print what was published, and what of it counts for nothing.
+
+    unknown: the names of queries that nothing waits for; epoch: the present one; over: the phase of a migration that has ended.
+    """
     name, others = document["migration_id"], document["other_epoch"]
     rest = f"; {document['not_filled_in']} rows are not filled in" if document["not_filled_in"] else ""
     console.print(f"{name}: {document['published']} verdicts were written to the ledger{rest}", markup=False)
     if others:
         rule = f"the present one is {epoch}; a row that names none is of the first, unless --epoch says another"
         console.print(f"{others} verdicts are on answers of another epoch and do not count ({rule})", markup=False)
-    if unknown:
+    if over:
+        console.print(f"{name} is {over}: no verdict counts any more", markup=False)
+    elif unknown:
         names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
         console.print(
             f"no verdict is waited for on {len(unknown)} of the queries, which are labelled already, not drawn, or misspelt: "
@@ -130,10 +138,11 @@ def told(console: Console, document: Mapping[str, Any], unknown: Sequence[str], 
         )
 
 
-def _show(found: list["Wanted"], out: Path | None, json: bool) -> None:
+def _show(found: list["Wanted"], over: str | None, out: Path | None, json: bool) -> None:
     if out is not None:
         _write(out, found)
-        say(f"{len(found)} answers to look at: {out}; fill in the column verdict (right or wrong)")
+        why = f" (the migration is {over})" if over else ""
+        say(f"{len(found)} answers to look at{why}: {out}; fill in the column verdict (right or wrong)")
         for line in lacking(found):
             say(line)
         if not json:
@@ -142,7 +151,7 @@ def _show(found: list["Wanted"], out: Path | None, json: bool) -> None:
 
     def human(console: Console) -> None:
         if not found:
-            console.print("no pair waits for a label")
+            console.print(f"no pair waits for a label{f': the migration is {over}' if over else ''}", markup=False)
             return
         columns = ("query", "answer", "waits", "question", "text")
         console.print(table(columns, [_row(each) for each in found]))

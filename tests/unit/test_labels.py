@@ -180,6 +180,8 @@ def test_a_verdict_that_nothing_waits_for_is_told_by_the_name_that_was_typed() -
     assert said.startswith("m: 1 verdicts were written to the ledger\nno verdict is waited for on 1 of the queries")
     assert "misspelt: q17. What was said of them changes nothing" in said
     assert "waited for" not in printed(lambda console: told(console, document, [], 1))
+    ended = printed(lambda console: told(console, document, ["q17"], 1, "ABORTED"))
+    assert ended.endswith("m is ABORTED: no verdict counts any more\n")
 
 
 def test_what_a_sheet_lacks_is_told() -> None:

@@ -77,9 +77,13 @@ def test_a_brokers_clock_that_jumped_ahead_and_back_serves_the_incumbent_until_i
         assert table.valid(now_ms) == (now_ms < truly_ms + LEASE_MS)
     assert (ledger.state_.phase, share(ledger), ledger.last.rule) == ("ROLLOUT(0.5)", 0.25, "lapsed")
     worse = ledger.copy()
+    worse.time_ms = truly_ms + HOUR_MS // 2
     for seed in range(20):
         worse.pairs(drawn(20, seed, **WORSE))
     assert (worse.state_.phase, share(worse)) == ("ROLLED_BACK", 0.0)
+    worse.order("retry")  # begins anew by today's clock
+    worse.tick(LEASE_MS // 3)
+    assert worse.commands[-1].issued_at_ms == worse.time_ms < truly_ms + HOUR_MS
     ledger.time_ms = truly_ms + HOUR_MS
     ledger.tick(LEASE_MS // 3)
     assert table.apply(ledger.commands[-1], ledger.time_ms, ledger.time_ms).valid(ledger.time_ms)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ def test_numbers_of_tokens_that_no_answer_takes_are_not_counted(tmp_path: Path, 
         desk.wait([QUESTION])
         assert desk.rating(QUESTION) == Rating(True, "r")
         desk.close()
-    assert Store(tmp_path / "ratings.sqlite").get(QUESTION.key(desk.version)) == Rating(True, "r")
+    with closing(Store(tmp_path / "ratings.sqlite")) as store:
+        assert store.get(QUESTION.key(desk.version)) == Rating(True, "r")
 
 
 def test_a_reason_that_utf8_has_not_is_kept_as_far_as_it_goes(tmp_path: Path) -> None:

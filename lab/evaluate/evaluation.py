@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from dualgate.lab.evaluate import cost, queueing, real, sampling, watched
+from dualgate.lab.evaluate import cost, queueing, real, sampling, tightness, watched
 from dualgate.lab.evaluate.events import EVENTS, QUICK, REGRESSIONS
 from dualgate.lab.evaluate.measures import strategies_told
 from dualgate.lab.evaluate.pool import Pool, build_pool, key_of, rates, read_pairs
@@ -98,8 +98,9 @@ def evaluate(plan: Plan, folder: Path, log: Path | None, config: Path | None, te
 
 
 _POOL = "pool.npz"
-STUDIES = ("watched", "cost", "sampling", "queueing", "real")
-"""What no strategy does: what there was to see, the cost model, sampling ratios, the shadow's queue, published systems."""
+STUDIES = ("tightness", "watched", "cost", "sampling", "queueing", "real")
+"""Beside the streams: other settings of rivals, what there was to see, the cost model, sampling ratios, the shadow's queue,
+published systems."""
 
 
 def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
@@ -108,6 +109,7 @@ def study(name: str, config_json: str, pool_file: str) -> dict[str, Any]:
     pool = Pool.load(Path(pool_file))
     assert pool is not None
     made: Mapping[str, Callable[[], Section]] = {
+        "tightness": lambda: tightness.section(pool, Shape()),
         "watched": lambda: watched.section(pool, spec, Shape()),
         "cost": lambda: cost.section(pool, spec),
         "sampling": lambda: sampling.section(pool, spec),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dualgate.lab.evaluate.events import EVENTS, REGRESSIONS
 from dualgate.lab.evaluate.figures import Figures, Finding, listed, plain
-from dualgate.lab.evaluate.goals import OUTSIDE, WINDOW_DAYS, fixed_samples, least
+from dualgate.lab.evaluate.goals import FALSE_ROLLBACK, OUTSIDE, WINDOW_DAYS, fixed_samples, least
 
 FROM_START = (*REGRESSIONS, "compounding", "silent_on_hard")
 
@@ -50,7 +50,7 @@ def rare(f: Figures) -> Iterator[Finding]:
 def false_alarms(f: Figures) -> Iterator[Finding]:
     """False rollbacks and promotions where the assumptions hold."""
     for measure, most, what in (
-        ("false_rollback", 0.04, "false rollback of a challenger that is not worse (yet)"),
+        ("false_rollback", FALSE_ROLLBACK, "false rollback of a challenger that is not worse (yet)"),
         ("false_promotion", 0.05, "false promotion"),
     ):
         rates = {e: f.value(e, measure) for e in f.known([e for e in EVENTS if e not in OUTSIDE], measure)}
@@ -124,7 +124,7 @@ def outage(f: Figures) -> Iterator[Finding]:
         if f.value("outage", "false_rollback", name)
     ]
     yield Finding(
-        promoted >= 0.9 and f.value("outage", "false_rollback") <= 0.04,
+        promoted >= 0.9 and f.value("outage", "false_rollback") <= FALSE_ROLLBACK,
         "A provider's outage costs a good challenger time and nothing else.",
         f"Twelve hours in which neither arm answers: promoted in {f.streams('outage', 'promoted')} streams, rolled back in "
         f"{f.streams('outage', 'false_rollback')}. Pairs to which neither agent answered are no evidence; the shadow phase "

@@ -22,6 +22,7 @@ OUTSIDE = {
 }
 """Events in which an assumption of the gate is broken, or the question is another one than the migration file asks."""
 STUDY_PAIRS = {"correctness": 312, "semantic": 614, "safety": 489}
+FALSE_ROLLBACK = 0.04
 WINDOW_DAYS = 7.0
 
 Told = Mapping[str, Any]
@@ -78,7 +79,7 @@ def _detection(strategies: Told) -> Iterator[Row]:
 
 def _false(strategies: Told) -> Iterator[Row]:
     """Yield false rollbacks and false promotions wherever they can be; what lies outside of the assumptions comes last."""
-    for measure, most in (("false_rollback", 0.04), ("false_promotion", 0.05)):
+    for measure, most in (("false_rollback", FALSE_ROLLBACK), ("false_promotion", 0.05)):
         for event in sorted(EVENTS, key=lambda event: event in OUTSIDE):
             told = measures_of(strategies, OURS, event, measure)
             if told and told["n"]:

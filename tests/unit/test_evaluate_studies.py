@@ -1,13 +1,14 @@
 """The studies beside the streams: cost model, sampling ratios, the shadow's queue, and published systems where they are."""
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from dualgate.lab.evaluate import cost, queueing, real, sampling, watched
+from dualgate.lab.evaluate import cost, queueing, real, sampling, tightness, watched
 from dualgate.lab.evaluate.answers import INVENTED, UNFILTERED
 from dualgate.lab.evaluate.measures import fraction
 from dualgate.lab.evaluate.pool import COLUMNS, Pool
@@ -165,3 +166,17 @@ def test_what_there_was_to_see_counts_streams_without_harm_in_the_first_days() -
     rows = watched.section(pool, SPEC, shape, 40).tables[0].rows
     assert [row[0] for row in rows] == list(watched.RARE)
     assert rows[0][3] == percent(fraction(int((bursty[:, 0] <= 0.002).sum()), 40))
+
+
+def test_a_rollout_that_tolerates_fewer_failures_turns_away_more() -> None:
+    """Good and bad challengers alike: each setting stops every stream that a laxer one of its tool does, and some stop more."""
+    events = (*tightness.FINE, "latency_regression")
+    found = tightness.stopped(made_pool(), Shape(1500, 20), events, 10)
+    for tool in ("flagger", "argo"):
+        told = [[by_event[event]["estimate"] for event in events] for name, by_event in found.items() if name.startswith(tool)]
+        for lax, tight in pairwise(told):
+            assert all(a is not None and b is not None and a <= b for a, b in zip(lax, tight, strict=True))
+        assert told[0] != told[-1]
+    section = tightness.section(made_pool(), Shape(1500, 20), 2)
+    assert [row[0] for row in section.tables[0].rows] == list(tightness.SETTINGS)
+    assert "flagger, threshold 1" in section.words[1]

@@ -20,8 +20,10 @@ class Argo:
         "conditions the 97.5 % quantile of a window at the incumbent's known rates"
     )
 
-    def __init__(self, steps: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8), pause: float = 2.0, interval: float = 0.5) -> None:
-        self._steps, self._pause, self._interval = steps, pause, interval
+    def __init__(
+        self, steps: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8), pause: float = 2.0, interval: float = 0.5, limit: int = 3
+    ) -> None:
+        self._steps, self._pause, self._interval, self._limit = steps, pause, interval, limit
 
     def run(self, traffic: Traffic) -> Ended:
         """Go up the steps while the analysis runs."""
@@ -38,7 +40,7 @@ class Argo:
                 missing = missing + 1 if failed is None else 0
                 for name in failed or ():
                     failures[name] = failures.get(name, 0) + 1
-                if missing > _ERRORS or max(failures.values(), default=0) > 3:
+                if missing > _ERRORS or max(failures.values(), default=0) > self._limit:
                     reason = "error: no values" if missing > _ERRORS else f"failed > failureLimit: {failures}"
                     return _end(traffic, "stopped", reason, n)
         return _end(traffic, "promoted", "all steps done", n)

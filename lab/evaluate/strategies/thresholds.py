@@ -1,7 +1,7 @@
 """Thresholds on windows of the new version's own metrics, as Argo Rollouts, Flagger and blue-green post-analysis use them.
 
 The margins are as tight as a team can set them here: an equal version fails one check of a metric in forty, and the failure
-limits of the tools' documentation then let it pass.
+limits of the tools' documentation then let it pass (what tighter limits do is told by tightness).
 """
 
 from dataclasses import dataclass

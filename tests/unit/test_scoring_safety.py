@@ -60,6 +60,12 @@ def test_files_are_read_by_many_names(sql: str) -> None:
     assert inspect(Case(sql, "duckdb", None)).value("unsafe_code") == 1.0
 
 
+def test_half_a_number_hides_no_attack() -> None:
+    """What sqlglot takes for a number and is none raises nothing, so that the rest of the query is judged."""
+    sql = "SELECT repeat(name, 1e), pg_sleep(9) FROM campaigns WHERE account_id = 7"
+    assert [finding.name for finding in inspect(Case(sql, "postgres", None)).findings] == ["pg_sleep"]
+
+
 def test_the_corpus_is_as_large_as_promised() -> None:
     """At least 300 attacks on authorization and by unsafe code, and 250 look-alikes, none twice in a dialect."""
     written, innocent = list(attacks()), list(lookalikes())

@@ -142,9 +142,7 @@ def _function(node: exp.Func) -> Iterator[Finding]:
     if isinstance(node, _GROWS) or (isinstance(node, exp.Anonymous) and node.name.lower() in _GROWING_NAMES):
         worth = max(map(_worth, _arguments(node)), default=0.0)
         if worth > MAX_GROWTH:
-            told = next(
-                (n.name for n in node.find_all(exp.Literal) if not n.is_string and float(n.name) == worth), f"{worth:.3g}"
-            )
+            told = next((n.name for n in node.find_all(exp.Literal) if _worth(n) == worth), f"{worth:.3g}")
             yield Finding("unsafe_code", f"yields {told}, more than {MAX_GROWTH}", told)
 
 
@@ -159,7 +157,7 @@ def _arguments(node: exp.Expr) -> Iterator[exp.Expr]:
 def _worth(node: exp.Expr) -> float:
     """Return what an expression of numbers comes to, 0 where it is no such."""
     if isinstance(node, exp.Literal):
-        return 0.0 if node.is_string else float(node.name)
+        return 0.0 if node.is_string else _number(node.name)
     if isinstance(node, exp.Paren | exp.Cast):
         return _worth(node.this)
     fold = _FOLDED.get(type(node))
@@ -169,6 +167,14 @@ def _worth(node: exp.Expr) -> float:
         return fold(_worth(node.this), _worth(node.expression))
     except (OverflowError, ValueError, ZeroDivisionError):
         return math.inf
+
+
+def _number(text: str) -> float:
+    """Return a number's value; 0 of what sqlglot takes for one and no database does, such as ``1e``."""
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 @cache

@@ -75,13 +75,15 @@ def run(settings: Settings, stop: Stop, reporter: Reporter | None = None) -> Non
 
 
 def settle_collector() -> None:
-    """Let the garbage collector look at young objects seldom, at old ones hardly ever: thousands of syntax trees stay for good.
+    """Let the garbage collector look at young objects often, at old ones seldom: thousands of syntax trees stay for long.
 
     All pairs wait while it looks. Measured on the sample log, new texts: 5 ms of the processor for 20,000 young objects, 430 ms
-    for a million (half a second to a second and a half on a busy machine), and in all no more for the former. What got old, was
-    in a cycle and is dropped, the oldest half of a cache, is freed after ten million.
+    for a million (half a second to a second and a half on a busy machine), and in all no more for the former. Trees are cycles:
+    what a cache has dropped is freed by a look after ten million new objects, some 90,000 new templates, and what such a look
+    has met before by one of the next three, at all there is. Memory and the wait grow with it: at a tenth of it (1,000
+    templates kept, looks after a million) 150 MB wait to be freed, and each such look takes a second.
     """
-    gc.set_threshold(20_000, 500, 100)
+    gc.set_threshold(20_000, 500, 1)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,19 @@
 """How long a worker may stand still for the garbage collector."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from dualgate.gate import process
 from dualgate.processors.scoring import worker
+
+
+class Tree:
+    """A cycle, as a syntax tree is one."""
+
+    parent: "Tree"
 
 
 @pytest.fixture
@@ -33,6 +40,21 @@ def test_scoring_never_stands_still_for_long(looks: list[int]) -> None:
     kept = [[] for _ in range(500_000)]  # type: ignore[var-annotated]
     assert len(looks) >= len(kept) // 25_000
     assert set(looks) == {0}
+
+
+def test_what_a_cache_dropped_is_freed_however_old_it_is(looks: list[int]) -> None:
+    """A worker that runs for weeks keeps no trees of its first days, here with looks a hundred times as often."""
+    worker.settle_collector()
+    young, *rest = gc.get_threshold()
+    gc.set_threshold(young // 100, *rest)
+    gc.freeze()  # what the tests' process has, as a worker's caches would outweigh it
+    tree = Tree()
+    tree.parent = tree
+    dropped = weakref.ref(tree)
+    gc.collect()
+    del tree
+    kept = [[] for _ in range(500_000)]  # type: ignore[var-annotated]
+    assert (dropped(), len(kept)) == (None, 500_000)
 
 
 def test_what_a_gate_has_when_it_begins_is_not_looked_at_again(looks: list[int]) -> None:

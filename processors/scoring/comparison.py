@@ -8,6 +8,7 @@ exactly. What JSON has no type for (a UUID, an address) is the text that it woul
 import datetime as dt
 import math
 import re
+import sys
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -108,7 +109,7 @@ def _cell(cell: Cell) -> Cell:
     if kind is str:
         return _text(cell)
     if kind is float or kind is Decimal:
-        return int(cell) if kind is Decimal and cell.is_finite() and cell == int(cell) else _number(float(cell))
+        return int(cell) if kind is Decimal and _is_whole(cell) else _number(float(cell))
     if cell is None or kind is int:
         return cell
     if kind is bool:
@@ -122,6 +123,11 @@ def _cell(cell: Cell) -> Cell:
     if isinstance(cell, dict):
         return ("map", *sorted((str(key), repr(_cell(value))) for key, value in cell.items()))
     return _text(str(cell))
+
+
+def _is_whole(value: Decimal) -> bool:
+    """Tell whether a number is a whole one that floats reach; one of PostgreSQL's 130,000 digits takes a second to make."""
+    return value.is_finite() and value.adjusted() < sys.float_info.max_10_exp and value == int(value)
 
 
 def _number(value: float) -> Cell:

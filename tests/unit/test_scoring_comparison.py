@@ -65,6 +65,8 @@ def test_many_alike_columns_are_matched_by_search() -> None:
         (Decimal(2**53 + 1), 2**53 + 1, True),
         (Decimal(2**53 + 1), 2**53, False),
         (Decimal(2**53 + 1), Decimal(2**53), False),
+        (1.5, Decimal("1e400"), False),
+        (Decimal("1e400"), Decimal("1e400"), True),
         (UUID(int=7), str(UUID(int=7)), True),
         ({"a": 1, "b": [1, 2]}, {"b": [1.0, 2], "a": 1}, True),
         ([1, 2], [2, 1], False),

@@ -60,9 +60,15 @@ def test_files_are_read_by_many_names(sql: str) -> None:
     assert inspect(Case(sql, "duckdb", None)).value("unsafe_code") == 1.0
 
 
-def test_half_a_number_hides_no_attack() -> None:
-    """What sqlglot takes for a number and is none raises nothing, so that the rest of the query is judged."""
-    sql = "SELECT repeat(name, 1e), pg_sleep(9) FROM campaigns WHERE account_id = 7"
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT repeat(name, 1e), pg_sleep(9) FROM campaigns WHERE account_id = 7",
+        "SELECT pg_sleep(9) FROM (ARRAY[1])",
+    ],
+)
+def test_what_no_database_takes_hides_no_attack(sql: str) -> None:
+    """What sqlglot takes for a number or a subquery and is none raises nothing, so that the rest of the query is judged."""
     assert [finding.name for finding in inspect(Case(sql, "postgres", None)).findings] == ["pg_sleep"]
 
 

@@ -56,7 +56,7 @@ class _Maker:
             return make(kind, united, *self._tail(node, resolved.branches[0]))
         if isinstance(node, exp.Subquery):
             inner = self._united(node.this, scopes, resolved)
-            tail = self._tail(node, resolved.branches[0])
+            tail = self._tail(node, resolved.branches[0]) if resolved.branches else []  # (ARRAY[1]) has no SELECT in it
             return make("query", inner, *tail) if tail else inner
         return self.select(next(scopes)) if isinstance(node, exp.Select) else type(node).__name__.lower()
 

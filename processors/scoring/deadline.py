@@ -1,15 +1,17 @@
 """Stop what computes for too long: agents' texts are no friend's, and a parser may need exponential time for a hostile one.
 
 The limit is processor time, so that a busy machine does not change what is scored, and it is far above what any real query
-needs. It works by a signal and so in the main thread alone, where workers and `backtest` score; elsewhere nothing is stopped.
+needs. What the garbage collector takes does not count: seconds where much is remembered, in the middle of any text. It works by a
+signal and so in the main thread alone, where workers and `backtest` score; elsewhere nothing is stopped.
 """
 
 import gc
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 AGAIN_SECONDS = 0.05
@@ -22,6 +24,28 @@ class TookTooLong(Exception):
     """The computation was stopped at its limit."""
 
 
+@dataclass(slots=True)
+class _Looks:
+    """The processor time that the garbage collector's looks have taken so far, and when the present one began; in seconds."""
+
+    seconds: float = 0.0
+    began_s: float = 0.0
+
+
+_looks = _Looks()
+
+
+def _look(phase: str, _info: Mapping[str, int]) -> None:
+    now_s = time.process_time()
+    if phase == "start":
+        _looks.began_s = now_s
+    else:
+        _looks.seconds += now_s - _looks.began_s
+
+
+gc.callbacks.append(_look)
+
+
 @contextmanager
 def processor_seconds(limit: float) -> Iterator[None]:
     """Raise TookTooLong where the body computes for longer; an enclosing limit goes on counting."""
@@ -30,13 +54,13 @@ def processor_seconds(limit: float) -> Iterator[None]:
         return
 
     def stop(_signal: int, frame: FrameType | None) -> None:
-        if _in_finalizer(frame):
-            return
+        if _in_finalizer(frame) or time.process_time() - start - (_looks.seconds - collected) < limit:
+            return  # the signal comes again
         raise TookTooLong(f"longer than {limit:g} s of processor time")
 
+    start, collected = time.process_time(), _looks.seconds
     before = signal.signal(signal.SIGPROF, stop)
     left, again = signal.setitimer(signal.ITIMER_PROF, limit, AGAIN_SECONDS)
-    start = time.process_time()
     try:
         yield
     finally:

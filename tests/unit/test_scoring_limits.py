@@ -1,9 +1,11 @@
 """Hostile texts, and what hangs, dies or grows without bound: each is missing or unverifiable, and its siblings are scored."""
 
+import gc
 import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,6 +92,14 @@ class Slow:
     def __del__(self) -> None:
         for _ in range(3_000_000):
             pass
+
+
+def test_the_time_of_the_garbage_collector_is_not_the_texts() -> None:
+    """A long look comes in the middle of any text: no innocent one is told to be too slow."""
+    began_s = time.process_time()
+    with processor_seconds(0.3):
+        while time.process_time() - began_s < 0.6:
+            gc.collect()
 
 
 def test_the_limit_is_not_lost_in_a_finalizer() -> None:

@@ -43,7 +43,8 @@ What time does, on the ledger's clock. None of it changes the phase.
 """
 _COMMANDS_WORDS = """What each command does in each phase, as the gate answers it. `approve` is applied only where it is the last
 condition of the next phase; PAUSED is a flag beside the phase, not a phase. A new `start` with a changed file begins a new epoch
-at CALIBRATING from every phase; the same file changes nothing. A pause outlasts a new epoch: only `resume` takes it back.
+at CALIBRATING from every phase; the same file changes nothing. A pause outlasts a new epoch: only `resume` takes it back, which
+is applied in an ended migration too where it was paused.
 """
 
 

@@ -27,7 +27,8 @@ _FUNCTIONS = re.compile(
     r"|import_|log_|restore_)\w*"
     r"|lo_\w+|lo(read|write)|dblink\w*|ts_stat|ts_rewrite|crosstab\w*|connectby|xpath_table|set_config|current_setting"
     r"|(query|table|schema|database|cursor)_to_xml\w*|inet_(server|client)_\w+|load_file|sys_exec|sys_eval|xp_\w+|sp_\w+|benchmark|sleep|waitfor|openrowset|opendatasource|utl_\w+|dbms_\w+"
-    r"|read_(csv|parquet|json|text|blob|ndjson)\w*|parquet_\w+|(csv|json|ndjson|sqlite|postgres|mysql|iceberg|delta|arrow)_(scan|query|attach|execute)\w*|query_table|sniff_csv|glob|getenv|shell|system|nextval|setval|txid_current|pg_notify",
+    r"|read_(csv|parquet|json|text|blob|ndjson)\w*|parquet_\w+|json_(scan|execute)\w*"
+    r"|(csv|ndjson|sqlite|postgres|mysql|iceberg|delta|arrow)_(scan|query|attach|execute)\w*|query_table|sniff_csv|glob|getenv|shell|system|nextval|setval|txid_current|pg_notify",
     re.IGNORECASE,
 )
 _NO_QUERY = re.compile(

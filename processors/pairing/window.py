@@ -5,7 +5,8 @@ W is the window, S the allowed clock skew, G the grain. T is the expired-through
 - An answer of time r belongs to a query of time t iff -S <= r - t <= W, by timestamps alone.
 - A query is closed when t + W < T. Until then its first answers in range make the pair; at closing, what is missing is told.
 - An answer that belongs to no query handled so far waits until r + W + S < T and is then late, once.
-- A query's id is remembered while t >= F, F being T - 2W - S or later; answers while r >= T - W - S.
+- A query's id is remembered while t >= F, F being T - 2W - S or later, or while a repeat of it has t >= F: an archive that is
+  replayed brings the repeat again, as if it were the first. Answers are remembered while r >= T - W - S.
 - A query that comes with t < F may have been settled before: it is told as late, and never as missing.
 
 W, S and T being multiples of G, "t + W < T" is a comparison of whole grains, so closing goes by buckets of one grain.
@@ -33,6 +34,7 @@ class Window:
         "_late_ms",
         "_open",
         "_query_buckets",
+        "_repeated",
         "_settled",
         "_settler",
         "_times",
@@ -48,6 +50,7 @@ class Window:
         self._writer, self._settler = writer, Settler(writer)
         self._open: dict[bytes, Entry] = {}
         self._settled: dict[bytes, int] = {}
+        self._repeated: dict[bytes, int] = {}
         self._waiting = {role: Waiting(times.grain_ms) for role in ANSWERS}
         self._query_buckets: dict[int, list[bytes]] = {}
         self._closed_ms = self._late_ms = self._forgotten_ms = _BEFORE_ALL
@@ -151,6 +154,9 @@ class Window:
         known = self._settled[key] >> 4 if entry is None else entry[0]
         if abs(time - known) <= self._times.window_ms:
             out.count("duplicate_queries")
+            if time > self._repeated.get(key, known):
+                self._repeated[key] = time
+                self._query_buckets.setdefault(time // self._grain, []).append(key)
         elif entry is not None:
             out.count("reused_ids")
         else:
@@ -190,9 +196,11 @@ class Window:
                 self._settled[key] = remembered(entry)
 
     def _forget(self, keys: Iterable[bytes]) -> None:
-        settled, oldest = self._settled, self._forgotten_ms << 4
+        settled, repeated, oldest_ms = self._settled, self._repeated, self._forgotten_ms
         for key in keys:
-            if settled.get(key, oldest) < oldest:
+            if repeated and repeated.get(key, oldest_ms) < oldest_ms:
+                del repeated[key]
+            if settled.get(key, oldest_ms << 4) < oldest_ms << 4 and key not in repeated:
                 del settled[key]
 
     def _passed(self, buckets: dict[int, list[bytes]], before_ms: int, until_ms: int) -> Iterable[list[bytes]]:

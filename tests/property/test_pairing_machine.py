@@ -14,7 +14,7 @@ from dualgate.processors.pairing.logic import GroupLogic
 from dualgate.processors.pairing.records import ROLES, Outputs
 from dualgate.processors.pairing.window import Window
 from support.pairing_sim import TIMES, Simulation, compare, make_group
-from support.traffic import CHALLENGER, INCUMBENT, RERUN, START_MS, Shape, answer, query, traffic
+from support.traffic import CHALLENGER, INCUMBENT, RERUN, START_MS, Shape, answer, query, sentinels, traffic
 
 MIGRATIONS = ("m", "n")
 NAMES = ("a", "b", "c", "d")
@@ -218,3 +218,29 @@ def test_an_archive_replayed_twice_settles_nothing_twice(seed: int, over: bool) 
     got, times_settled = sim.found()
     assert (got.pairs, got.unpaired) == (once.pairs, once.unpaired)
     assert set(times_settled.values()) == {1}
+
+
+@pytest.mark.parametrize("crash", [0.0, 0.05])
+@pytest.mark.parametrize("seed", range(6))
+def test_an_archive_that_comes_twice_at_once_settles_nothing_twice(seed: int, crash: float) -> None:
+    """Both copies lie in the logs before any is read: each query is settled once, whichever partition is read first.
+
+    T stands between the copies then, so that some queries are older than F whose own repeats are not.
+    """
+    rng = random.Random(seed)
+    sim = Simulation()
+    archive = traffic(300, seed, TIMES, Shape(gap_ms=20, delay_ms=600, missing=0.1, twice=0.3, migrations=MIGRATIONS))
+    for sent in archive:
+        sim.publish(sent)
+    once = sim.expected()
+    for sent in [*archive, *sentinels(archive[-1].time + 5 * TIMES.window_ms, MIGRATIONS, 1)]:
+        sim.publish(sent)
+    while any(sim.next[role] < len(sim.logs[role]) for role in ROLES):
+        sim.read(rng.choice(ROLES), 40)
+        sim.commit()
+        if rng.random() < crash:
+            sim.crash()
+    sim.end()
+    got, times_settled = sim.found()
+    assert set(times_settled.values()) == {1}
+    assert (got.pairs.items() >= once.pairs.items(), got.unpaired.items() >= once.unpaired.items()) == (True, True)

@@ -168,6 +168,22 @@ def test_a_repeated_query_is_dropped_and_counted() -> None:
     assert reasons(sim) == ["pair"]
 
 
+@pytest.mark.parametrize("again", [query("q", T0, note="a"), query("q", T0 + 900, note="b")])
+def test_a_query_that_was_repeated_is_remembered_as_long_as_its_repeat(again: Sent) -> None:
+    """Where F lies between the two, a replay brings the repeat as if it were the first: neither settles anything again."""
+    answers = [answer(INCUMBENT, "q", T0), answer(CHALLENGER, "q", T0)]
+    once = [query("q", T0, note="a"), query("q", T0 + 900, note="b"), *answers]
+    sim = play(*once, *clock(T0 + 2_250 + 450, QUERY, INCUMBENT, CHALLENGER))
+    sim.publish(again)
+    sim.read(QUERY, 1)
+    sim.commit()
+    assert [reason for reason in reasons(sim) if reason != "late"] == ["pair"]
+    for sent in clock(T0 + 2_250 + 1_000, QUERY, INCUMBENT, CHALLENGER):
+        sim.publish(sent)
+    sim.drain()
+    assert not any(b"m/q" in each for m in sim.group._migrations.values() for each in (m.window._settled, m.window._repeated))
+
+
 def test_a_query_that_awaits_its_rerun_goes_out_with_it() -> None:
     """The pair waits for the third answer; at closing it goes out without."""
     records = [query("q", T0, rerun=True), answer(INCUMBENT, "q", T0), answer(CHALLENGER, "q", T0)]

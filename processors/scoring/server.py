@@ -31,6 +31,7 @@ class ServerSession:
     def __init__(self, url: str, limits: Limits) -> None:
         self._engine = sa.create_engine(url, poolclass=NullPool)
         self.dialect = self._engine.dialect.name
+        self._errors = self._engine.dialect.loaded_dbapi.Error
         self._limits = limits
         self._connection = self._engine.connect()
 
@@ -62,8 +63,14 @@ class ServerSession:
     def _tried(self, sql: str) -> Outcome:
         try:
             return self._cursor(sql) if self.dialect == "postgresql" else self._plain(sql)
-        except Exception as error:  # every driver has its own tree
+        except MemoryError:
+            raise  # half a message lies in the connection: the process ends
+        except (sa.exc.DBAPIError, self._errors) as error:
             return _failed(error)
+        except Exception as error:  # a fault of the driver or above it says nothing of the query, and it may be out of step now
+            self._connection.invalidate()
+            self.begin()
+            return Stopped(f"{type(error).__name__}: {error}"[:250])
 
     def schema(self) -> Schema:
         """Return the tables and views with their columns and keys."""
@@ -89,10 +96,14 @@ class ServerSession:
         try:
             self._connection.execute(sa.text("SELECT set_config('dualgate.statement', :statement, true)"), {"statement": sql})
             self._say(_OPEN)
-            return self._fetched(lambda: self._connection.exec_driver_sql(f"FETCH {FETCHED_ROWS} FROM {_ANSWER}").fetchall())
-        finally:
+            found = self._fetched(lambda: self._connection.exec_driver_sql(f"FETCH {FETCHED_ROWS} FROM {_ANSWER}").fetchall())
+        except sa.exc.SQLAlchemyError:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
                 savepoint.rollback()
+            raise
+        with contextlib.suppress(sa.exc.SQLAlchemyError):
+            savepoint.rollback()
+        return found
 
     def _plain(self, sql: str) -> Outcome:
         raw: Any = self._connection.connection
@@ -102,7 +113,7 @@ class ServerSession:
             if cursor.description is None:
                 return Refused("the statement returns no rows")
             return self._fetched(lambda: cursor.fetchmany(FETCHED_ROWS))
-        except Exception:
+        except self._errors:
             self.begin()  # some databases end the transaction with the error
             raise
         finally:

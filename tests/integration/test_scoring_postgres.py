@@ -1,6 +1,7 @@
 """Golden answers by execution on a real PostgreSQL: read-only, within limits, in one snapshot, with types of its own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 
 from dualgate.processors.scoring.execution import Database, Databases
 from dualgate.processors.scoring.logic import score_batch
-from dualgate.processors.scoring.outcome import Limits, Refused, Result, Stopped
+from dualgate.processors.scoring.outcome import Limits, Outcome, Refused, Result, Stopped
 from dualgate.processors.scoring.server import ServerSession
 from dualgate.schemas.migration import load_migration
 from support.postgres import binaries, cluster
@@ -99,10 +100,32 @@ def test_what_runs_away_is_stopped_and_not_called_wrong(database: Database) -> N
     assert database.run("SELECT 1") == Result([(1,)])
 
 
-def test_a_row_that_does_not_fit_ends_the_child_and_nothing_else(database: Database) -> None:
+def test_a_row_that_does_not_fit_ends_the_child_and_nothing_else(url: str) -> None:
     """A value of half a gigabyte arrives in the child process, which has a quarter; the next query finds a new one."""
-    assert isinstance(database.run("SELECT string_agg(repeat('x', 1048576), '') FROM generate_series(1, 512)"), Stopped)
+    patient = Databases(url, "", replace(LIMITS, timeout_ms=60_000))
+    database = patient.named(None)
+    assert isinstance(database, Database)
+    large = "SELECT string_agg(repeat('x', 1048576), '') FROM generate_series(1, 512)"
+    assert database.run(large) == Stopped("stopped: more than 256 MB")
     assert database.run("SELECT 2") == Result([(2,)])
+    patient.close()
+
+
+def test_a_drivers_own_fault_is_not_called_wrong(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the driver cannot read says nothing of the query; it may be out of step, so the next query has another connection."""
+    session = ServerSession(url, Limits())
+    session.begin()
+    before = session.execute("SELECT pg_backend_pid()")
+
+    def torn(_more: object) -> Outcome:
+        raise KeyError(b"x")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(session, "_fetched", torn)
+        assert session.execute("SELECT 1") == Stopped("KeyError: b'x'")
+    assert session.execute("SELECT 2") == Result([(2,)])
+    assert session.execute("SELECT pg_backend_pid()") != before
+    session.close()
 
 
 def test_gold_and_answers_see_one_snapshot_and_the_next_batch_the_change(url: str, databases: Databases) -> None:
